@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.expressions.govaluate.condition import ConditionError, condition
+from hera_utils.expressions.govaluate.condition import ConditionError, evaluate_condition
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from hera_utils.expressions.govaluate.condition import ConditionError, condition
     ],
 )
 def test_verdict(text: str, verdict: bool) -> None:
-    assert condition(text) is verdict
+    assert evaluate_condition(text) is verdict
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_verdict(text: str, verdict: bool) -> None:
 )
 def test_message(text: str, message: str) -> None:
     with pytest.raises(ConditionError) as caught:
-        condition(text)
+        evaluate_condition(text)
     assert caught.value.message == message
 
 
 @given(st.text(max_size=30))
 def test_any_text_gives_a_verdict_or_a_message(text: str) -> None:
     with contextlib.suppress(ConditionError):
-        assert condition(text) in (True, False)
+        assert evaluate_condition(text) in (True, False)
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="'\"\\", codec="utf-8"), max_size=20))
 def test_a_quoted_text_equals_itself(text: str) -> None:
-    assert condition(f"'{text}' == \"{text}\"") is True
+    assert evaluate_condition(f"'{text}' == \"{text}\"") is True

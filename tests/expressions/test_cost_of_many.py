@@ -10,7 +10,7 @@ COSTLY = "len(map(1..100, {map(1..100, {1})}))"
 
 
 def test_evaluations_have_a_bound_together():
-    with cost.bounded(50_000):
+    with cost.limit_steps(50_000):
         assert [evaluate(COSTLY, {}) for _ in range(2)] == [100, 100]
         cost.spend(50_000, 0)
         with pytest.raises(ExpressionError, match="too many steps, together with those before it"):
@@ -19,7 +19,7 @@ def test_evaluations_have_a_bound_together():
 
 
 def test_each_evaluation_counts():
-    with cost.bounded(3 * 10_000):
+    with cost.limit_steps(3 * 10_000):
         done = 0
         while done < 100 and not _is_refused():
             done += 1
@@ -35,12 +35,12 @@ def _is_refused() -> bool:
 
 
 def test_the_characters_of_texts_count_too():
-    with cost.bounded(15_000):
+    with cost.limit_steps(15_000):
         assert evaluate("len(repeat('a', 900000))", {}) == 900_000
         assert _is_refused()
 
 
 def test_a_bound_is_for_one_event():
     for _ in range(3):
-        with cost.bounded(50_000):
+        with cost.limit_steps(50_000):
             assert evaluate(COSTLY, {}) == 100

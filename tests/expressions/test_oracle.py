@@ -106,7 +106,7 @@ def test_when() -> None:
     found = []
     for text, theirs in zip(texts, oracle.ask([{"kind": "when", "text": text} for text in texts]), strict=True):
         try:
-            mine: Any = condition.condition(text)
+            mine: Any = condition.evaluate_condition(text)
         except ExpressionError:
             mine = None
         if mine != theirs.get("value"):

@@ -40,14 +40,14 @@ from hera_utils.expressions.values import Failure
 def test_meaning(pattern: str, text: str, found: str | type[Failure] | None) -> None:
     if found is Failure:
         with pytest.raises(Failure, match="error parsing regexp"):
-            regexp.compiled(pattern)
+            regexp.compile_pattern(pattern)
         return
-    match = regexp.compiled(pattern).search(text)
+    match = regexp.compile_pattern(pattern).search(text)
     assert (match.group() if match else None) == found
 
 
 def test_groups() -> None:
-    match = regexp.compiled("(?P<key>[a-z]+)=([0-9]*)(x)?").search("a=1")
+    match = regexp.compile_pattern("(?P<key>[a-z]+)=([0-9]*)(x)?").search("a=1")
     assert match is not None
     assert [match.group(index) for index in range(5)] == ["a=1", "a", "1", "", ""]
     assert match.group("key") == "a"
@@ -65,16 +65,16 @@ def test_groups() -> None:
     ],
 )
 def test_nothing_runs_away(pattern: str, text: str) -> None:
-    assert regexp.compiled(pattern).search(text) is None
+    assert regexp.compile_pattern(pattern).search(text) is None
 
 
 def test_a_large_pattern_over_a_long_text_ends() -> None:
-    assert list(regexp.compiled("(a?){500}(a*)*b").all("a" * 60_000)) == []
+    assert list(regexp.compile_pattern("(a?){500}(a*)*b").all("a" * 60_000)) == []
 
 
 def test_what_needs_too_much_memory_is_an_error() -> None:
     with pytest.raises(Failure, match="expression too large"):
-        regexp.compiled(r"\pL{1000}")
+        regexp.compile_pattern(r"\pL{1000}")
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_what_needs_too_much_memory_is_an_error() -> None:
 )
 def test_messages_are_go_s(pattern: str, text: str) -> None:
     with pytest.raises(Failure) as refusal:
-        regexp.compiled(pattern)
+        regexp.compile_pattern(pattern)
     assert refusal.value.message == f"error parsing regexp: {text}"
 
 
 def test_places_are_in_characters() -> None:
-    assert [(match.start, match.end) for match in regexp.compiled("b|é").all("éaéb")] == [(0, 1), (2, 3), (3, 4)]
-    assert [match.start for match in regexp.compiled(r"\B").all("é")] == [0, 1]
-    assert [match.group() for match in regexp.compiled(r"\p{l_u}").all("aBÉ")] == ["B", "É"]
+    assert [(match.start, match.end) for match in regexp.compile_pattern("b|é").all("éaéb")] == [(0, 1), (2, 3), (3, 4)]
+    assert [match.start for match in regexp.compile_pattern(r"\B").all("é")] == [0, 1]
+    assert [match.group() for match in regexp.compile_pattern(r"\p{l_u}").all("aBÉ")] == ["B", "É"]
 
 
 def test_half_a_surrogate_pair_is_carried_through() -> None:
-    match = regexp.compiled("b").search("\ud800b")
+    match = regexp.compile_pattern("b").search("\ud800b")
     assert match is not None
     assert (match.start, match.group()) == (1, "b")
 
@@ -109,7 +109,7 @@ def test_half_a_surrogate_pair_is_carried_through() -> None:
 @given(st.text(alphabet="ab()[]{}*+?|^$\\\\.-:PiLdw12,", max_size=12), st.text(alphabet="ab1-", max_size=8))
 def test_any_pattern_is_compiled_or_refused(pattern: str, text: str) -> None:
     with contextlib.suppress(Failure):
-        list(regexp.compiled(pattern).all(text))
+        list(regexp.compile_pattern(pattern).all(text))
 
 
 def test_without_re2_a_regular_expression_says_what_to_install(monkeypatch):

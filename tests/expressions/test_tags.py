@@ -16,7 +16,7 @@ from hera_utils.errors import ExpressionError
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.tags import (
     MissingVariable,
-    Prepared,
+    PreparedDocument,
     prepare,
     prepare_text,
     replace,
@@ -181,7 +181,7 @@ def test_a_value_of_an_expression_is_its_json(value: Any) -> None:
 
 def test_a_template_without_tags_costs_next_to_nothing() -> None:
     template = prepare({"container": {"args": ["echo hello"] * 20}})
-    assert isinstance(template, Prepared)
+    assert isinstance(template, PreparedDocument)
     assert calls_of(lambda: template.replace(VARIABLES)) < 20
 
 
@@ -229,7 +229,7 @@ tagged_documents = st.recursive(
 
 @given(tagged_documents, tagged, st.sampled_from(["keep", "refuse"]))
 def test_tags_are_replaced_text_by_text_as_in_the_whole_json_text(document: Any, odd: str, rule: Any) -> None:
-    def outcome(prepared: Callable[[], Prepared]) -> Any:
+    def outcome(prepared: Callable[[], PreparedDocument]) -> Any:
         try:
             return prepared().replace({"a": "5", "odd": odd + "\a"[: len(odd) % 2]}, unresolved=rule)
         except ExpressionError as error:

@@ -27,7 +27,7 @@ Json = dict[str, Any]
     ],
 )
 def test_names_with_a_dash(expression: str, better: list[str]) -> None:
-    assert [one.better for one in dashes.dashed(expression, ["a-b", "c-d", "a", "b"])] == better
+    assert [one.better for one in dashes.find_dashed_paths(expression, ["a-b", "c-d", "a", "b"])] == better
 
 
 def _workflow(main: str, kind: str = "Workflow") -> Json:

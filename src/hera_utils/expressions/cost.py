@@ -16,7 +16,7 @@ _left: ContextVar[list[int] | None] = ContextVar("steps that are left", default=
 
 
 @contextlib.contextmanager
-def bounded(steps: int | None = None) -> Iterator[None]:
+def limit_steps(steps: int | None = None) -> Iterator[None]:
     """Within this context all evaluations together may take `steps` steps, MOST by default."""
     token = _left.set([MOST if steps is None else steps])
     try:

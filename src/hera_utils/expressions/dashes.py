@@ -21,7 +21,7 @@ class Dashed(NamedTuple):
     better: str
 
 
-def dashed(expression: str, names: Iterable[str]) -> list[Dashed]:
+def find_dashed_paths(expression: str, names: Iterable[str]) -> list[Dashed]:
     """The dotted paths of an expression that contain one of these names, with its dash, behind a dot."""
     known = {name for name in names if "-" in name}
     pieces = []
@@ -48,8 +48,8 @@ def expressions_in(document: Any) -> list[str]:
     return expressions
 
 
-def hint(document: Any, variables: Iterable[str]) -> str:
+def hint_at_dashes(document: Any, variables: Iterable[str]) -> str:
     """A hint for the message about a failed expression of the document; "" when no variable in it has a name with a dash."""
     names = {part for variable in variables for part in variable.split(".")}
-    found = [one for expression in expressions_in(document) for one in dashed(expression, names)]
+    found = [one for expression in expressions_in(document) for one in find_dashed_paths(expression, names)]
     return "".join(f"; {one.written} subtracts: write {one.better}" for one in dict.fromkeys(found))

@@ -16,7 +16,7 @@ _plain = re.compile(r"[ !#-\[\]-~]*\Z").match
 _ESCAPES = {**NAMED_ESCAPES, '"': '\\"'}
 
 
-def quoted_inside(text: str) -> str:
+def quote_inside(text: str) -> str:
     """A text quoted by strconv.Quote, without the quotes. It is not always legal JSON: \\a, \\v, \\x.. and \\U........ are not."""
     if _plain(text):
         return text
@@ -36,7 +36,7 @@ def _escape(character: str) -> str:
 
 def quote(text: str) -> str:
     """strconv.Quote, %q."""
-    return f'"{quoted_inside(text)}"'
+    return f'"{quote_inside(text)}"'
 
 
 def float_json(value: float) -> str:
@@ -103,7 +103,7 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
     """
     count_parts(value)
     try:
-        return _marshalled(value, indent, level, html)
+        return _marshal(value, indent, level, html)
     except RecursionError:
         type_name = getattr(
             value, "go_type", "map[string]interface {}" if isinstance(value, dict) else "[]interface {}"
@@ -111,7 +111,7 @@ def to_json(value: Any, *, indent: str = "", level: int = 0, html: bool = True) 
         raise ExpressionError(f"json: unsupported value: encountered a cycle via {type_name}") from None
 
 
-def _marshalled(value: Any, indent: str, level: int, html: bool) -> str:
+def _marshal(value: Any, indent: str, level: int, html: bool) -> str:
     if value is None:
         return "null"
     if value is True:
@@ -128,17 +128,17 @@ def _marshalled(value: Any, indent: str, level: int, html: bool) -> str:
         return '"' + base64.b64encode(value).decode() + '"'
     if isinstance(value, dict):
         if getattr(value, "go_type", "").startswith("map[interface"):
-            _unsupported(value)
+            _refuse_type(value)
         return _object(value, indent, level, html)
     written = getattr(value, "json", None)
     if written is not None:
-        return _marshalled(written(), indent, level, html)
+        return _marshal(written(), indent, level, html)
     if isinstance(value, list | tuple):
         return _array(value, indent, level, html)
-    _unsupported(value)
+    _refuse_type(value)
 
 
-def _unsupported(value: Any) -> NoReturn:
+def _refuse_type(value: Any) -> NoReturn:
     raise ExpressionError(f"json: unsupported type: {getattr(value, 'go_type', type(value).__name__)}")
 
 
@@ -148,22 +148,22 @@ def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
     keyed = {str(key): one for key, one in value.items()}
     colon = ": " if indent else ":"
     parts = [
-        json_string(key, html=html) + colon + _marshalled(keyed[key], indent, level + 1, html)
+        json_string(key, html=html) + colon + _marshal(keyed[key], indent, level + 1, html)
         for key in sorted(keyed, key=lambda text: text.encode("utf-8", "surrogatepass"))
     ]
-    return _joined("{", parts, "}", indent, level)
+    return _join("{", parts, "}", indent, level)
 
 
 def _array(value: list[Any] | tuple[Any, ...], indent: str, level: int, html: bool) -> str:
     if not value:
         return "[]"
-    return _joined("[", [_marshalled(one, indent, level + 1, html) for one in value], "]", indent, level)
+    return _join("[", [_marshal(one, indent, level + 1, html) for one in value], "]", indent, level)
 
 
 _MOST_BLANKS = 20_000_000
 
 
-def _joined(opening: str, parts: list[str], closing: str, indent: str, level: int) -> str:
+def _join(opening: str, parts: list[str], closing: str, indent: str, level: int) -> str:
     if not indent:
         return opening + ",".join(parts) + closing
     if len(parts) * len(indent) * level > _MOST_BLANKS:

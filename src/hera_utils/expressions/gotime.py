@@ -125,7 +125,7 @@ def moment_at(seconds: float, where: Zone = UTC) -> Moment:
     return Moment(whole * SECOND + round((seconds - whole) * SECOND), where)
 
 
-def civil(when: datetime, nanosecond: int, where: Zone) -> Moment:
+def moment_of_civil(when: datetime, nanosecond: int, where: Zone) -> Moment:
     """The moment of a civil time in a zone."""
     aware = when.replace(tzinfo=where.rules)
     seconds = (aware - _EPOCH) // timedelta(seconds=1)
@@ -137,7 +137,7 @@ def _add_date(at: Moment, years: int, months: int, days: int) -> Moment:
     month = local.month - 1 + months + 12 * years
     first = local.replace(year=local.year + month // 12, month=month % 12 + 1, day=1)
     moved = first.replace(tzinfo=None) + timedelta(days=local.day - 1 + days)
-    return civil(moved, at.fraction, at.zone)
+    return moment_of_civil(moved, at.fraction, at.zone)
 
 
 _METHODS: dict[str, Callable[..., Any]] = {
@@ -242,7 +242,7 @@ def format_moment(at: Moment, layout: str) -> str:
     for before, element in _elements(layout):
         parts.append(before)
         if element:
-            parts.append(_year(element, at.year) if element in _YEARS else _written(element, local, at.fraction))
+            parts.append(_year(element, at.year) if element in _YEARS else _write_element(element, local, at.fraction))
     return "".join(parts)
 
 
@@ -255,7 +255,7 @@ def _year(element: str, year: int) -> str:
     return f"-{-year:04d}" if year < 0 else f"{year:04d}"
 
 
-def _written(element: str, local: datetime, fraction: int) -> str:
+def _write_element(element: str, local: datetime, fraction: int) -> str:
     simple = _SIMPLE.get(element)
     if simple is not None:
         return simple(local)
@@ -384,12 +384,12 @@ def parse_moment(layout: str, text: str, where: Zone = UTC) -> Moment:
         raise Failure(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "{_elements(layout)[0][1]}"')
     parts = {name.partition("__")[0]: text for name, text in found.groupdict().items() if text is not None}
     try:
-        return _built(parts, where)
+        return _build_moment(parts, where)
     except (ValueError, OverflowError):
         raise Failure(f'parsing time "{text}": out of range') from None
 
 
-def _built(parts: dict[str, str], where: Zone) -> Moment:
+def _build_moment(parts: dict[str, str], where: Zone) -> Moment:
     year = _year_of(parts)
     # Go's year 0 (a layout without a date) is outside datetime's range; shifted by 400 years, which is whole weeks.
     shift = 400 if year == 0 else 0
@@ -401,7 +401,7 @@ def _built(parts: dict[str, str], where: Zone) -> Moment:
     if parts.get("year_day"):
         when = when.replace(month=1, day=1) + timedelta(days=int(parts["year_day"]) - 1)
     nanosecond = int((parts.get("fraction") or "")[1:10].ljust(9, "0"))
-    at = civil(when, nanosecond, _zone_of(parts, where))
+    at = moment_of_civil(when, nanosecond, _zone_of(parts, where))
     return Moment(at.nanoseconds - shift * 146097 // 400 * 86400 * SECOND, at.zone) if shift else at
 
 
@@ -423,13 +423,13 @@ def _zone_of(parts: dict[str, str], where: Zone) -> Zone:
     """The zone that a text names, else `where`. Go: one of which it knows no more than the name has the offset 0."""
     offset, name = parts.get("offset"), parts.get("zone_name")
     if offset:
-        return UTC if offset == "Z" else fixed(offset)
+        return UTC if offset == "Z" else fixed_zone(offset)
     if not name:
         return where
     return UTC if name in ("UTC", "GMT") and where is UTC else Zone(name, timezone(timedelta(0), name))
 
 
-def fixed(offset: str) -> Zone:
+def fixed_zone(offset: str) -> Zone:
     """The zone of an offset such as +02:00."""
     digits = offset[1:].replace(":", "").ljust(6, "0")
     seconds = int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:6])

@@ -9,6 +9,7 @@ from hera_utils.expressions import regexp
 from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.gotime import Moment
 from hera_utils.expressions.values import (
+    AnyKeyMap,
     Byte,
     Duration,
     Failure,
@@ -17,17 +18,16 @@ from hera_utils.expressions.values import (
     Groups,
     Ints,
     Members,
-    Nothing,
+    NilSlice,
     Strings,
     Texts,
-    Wide,
     go_type,
     is_int,
     is_nil,
     is_number,
     to_float,
     to_int,
-    wrapped,
+    wrap_int64,
 )
 
 MOST_ITEMS = 1_000_000  # expr-lang's memory budget: how many items one evaluation may create
@@ -75,7 +75,7 @@ def equal_typed(type_name: str, left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def _ordered(left: Any, right: Any, operator: str) -> tuple[Any, Any]:
+def _comparable_pair(left: Any, right: Any, operator: str) -> tuple[Any, Any]:
     if is_number(left) and is_number(right):
         return left, right
     if isinstance(left, str) and isinstance(right, str):
@@ -88,28 +88,28 @@ def _ordered(left: Any, right: Any, operator: str) -> tuple[Any, Any]:
 
 
 def less(left: Any, right: Any) -> bool:
-    a, b = _ordered(left, right, "<")
+    a, b = _comparable_pair(left, right, "<")
     return bool(a < b)
 
 
 def more(left: Any, right: Any) -> bool:
-    a, b = _ordered(left, right, ">")
+    a, b = _comparable_pair(left, right, ">")
     return bool(a > b)
 
 
 def less_or_equal(left: Any, right: Any) -> bool:
-    a, b = _ordered(left, right, "<=")
+    a, b = _comparable_pair(left, right, "<=")
     return bool(a <= b)
 
 
 def more_or_equal(left: Any, right: Any) -> bool:
-    a, b = _ordered(left, right, ">=")
+    a, b = _comparable_pair(left, right, ">=")
     return bool(a >= b)
 
 
 def add(left: Any, right: Any) -> Any:
     if is_int(left) and is_int(right):
-        return wrapped(int(left) + int(right))
+        return wrap_int64(int(left) + int(right))
     if is_number(left) and is_number(right):
         return float(left) + float(right)
     if isinstance(left, str) and isinstance(right, str):
@@ -119,13 +119,13 @@ def add(left: Any, right: Any) -> Any:
     if isinstance(left, Duration) and isinstance(right, Moment):
         return right.add(int(left))
     if isinstance(left, Duration) and isinstance(right, Duration):
-        return Duration(wrapped(int(left) + int(right)))
+        return Duration(wrap_int64(int(left) + int(right)))
     raise _invalid(left, "+", right)
 
 
 def subtract(left: Any, right: Any) -> Any:
     if is_int(left) and is_int(right):
-        return wrapped(int(left) - int(right))
+        return wrap_int64(int(left) - int(right))
     if is_number(left) and is_number(right):
         return float(left) - float(right)
     if isinstance(left, Moment) and isinstance(right, Moment):
@@ -133,13 +133,13 @@ def subtract(left: Any, right: Any) -> Any:
     if isinstance(left, Moment) and isinstance(right, Duration):
         return left.add(-int(right))
     if isinstance(left, Duration) and isinstance(right, Duration):
-        return Duration(wrapped(int(left) - int(right)))
+        return Duration(wrap_int64(int(left) - int(right)))
     raise _invalid(left, "-", right)
 
 
 def multiply(left: Any, right: Any) -> Any:
     if is_int(left) and is_int(right):
-        return wrapped(int(left) * int(right))
+        return wrap_int64(int(left) * int(right))
     if is_number(left) and is_number(right):
         return float(left) * float(right)
     if isinstance(left, Duration) or isinstance(right, Duration):
@@ -149,7 +149,7 @@ def multiply(left: Any, right: Any) -> Any:
             and not isinstance(left, bool)
             and not isinstance(right, bool)
         ):
-            return Duration(wrapped(int(left) * int(right)))
+            return Duration(wrap_int64(int(left) * int(right)))
         if (isinstance(left, float) or isinstance(right, float)) and (is_number(left) or is_number(right)):
             return float(left) * float(right)
     raise _invalid(left, "*", right)
@@ -194,7 +194,7 @@ def negate(value: Any) -> Any:
     if isinstance(value, Byte):
         return Byte(-value & 255)
     if is_int(value):
-        return type(value)(wrapped(-int(value)))
+        return type(value)(wrap_int64(-int(value)))
     raise Failure(f"invalid operation: - {go_type(value)}")
 
 
@@ -227,7 +227,7 @@ def contained(needle: Any, where: Any) -> bool:
     if isinstance(where, list | tuple):
         return needle in where if type(needle) is str else any(equal(one, needle) for one in where)
     if isinstance(where, dict):
-        if needle is None and not isinstance(where, Wide):
+        if needle is None and not isinstance(where, AnyKeyMap):
             return "" in where
         _check_key(needle, where)
         return needle in where
@@ -268,13 +268,13 @@ def matches(text: Any, pattern: Any) -> bool:
         text = text.decode("utf-8", "replace")
     if not isinstance(text, str):
         raise Failure(f"interface conversion: interface {{}} is {go_type(text)}, not []uint8")
-    return regexp.compiled(pattern).search(text) is not None
+    return regexp.compile_pattern(pattern).search(text) is not None
 
 
 def fetch(value: Any, key: Any) -> Any:
     """A member, an item or a method of a value (expr-lang: runtime.Fetch). Raises Failure."""
     if isinstance(value, dict):
-        if key is None and not isinstance(value, Wide):
+        if key is None and not isinstance(value, AnyKeyMap):
             key = ""
         _check_key(key, value)
         return value[key] if key in value else _zero(value)
@@ -290,7 +290,7 @@ def fetch(value: Any, key: Any) -> Any:
 def _zero(values: dict[Any, Any]) -> Any:
     """The value of a map for a missing key."""
     if isinstance(values, Groups):
-        return Nothing()
+        return NilSlice()
     return "" if isinstance(values, Texts) else None
 
 
@@ -340,5 +340,5 @@ def sliced(value: Any, start: Any, end: Any) -> Any:
     if isinstance(value, str) and isinstance(cut, bytes):
         return cut.decode("utf-8", "replace")
     if isinstance(value, list):
-        return value if isinstance(value, Nothing) else type(value)(cut)
+        return value if isinstance(value, NilSlice) else type(value)(cut)
     return cut

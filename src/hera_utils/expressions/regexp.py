@@ -128,7 +128,7 @@ def _check_brackets(pattern: str) -> None:
 
 
 @memoised(32)
-def compiled(pattern: str) -> Pattern:
+def compile_pattern(pattern: str) -> Pattern:
     """The pattern, memoised. Raises Failure with Go's message."""
     return Pattern(pattern)
 

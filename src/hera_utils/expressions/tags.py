@@ -28,7 +28,7 @@ from hera_utils.argo import gojson
 from hera_utils.errors import ExpressionError
 from hera_utils.expressions import places
 from hera_utils.expressions.entropy import Entropy
-from hera_utils.expressions.gotext import quote, quoted_inside, to_json
+from hera_utils.expressions.gotext import quote, quote_inside, to_json
 
 Variables = Mapping[str, Any]
 Unresolved = Literal["keep", "refuse"]
@@ -76,7 +76,7 @@ class IllegalJson(ExpressionError):
         self.text = text
 
 
-class Prepared:
+class PreparedDocument:
     """A document whose tags have been found, so that repeated replacements are cheap.
 
     The result of `replace` shares all parts without tags with the document, so it must not be changed in place. place: the places of
@@ -107,7 +107,7 @@ class Prepared:
         drawing: bool = True,
     ) -> Any:
         """The document with its tags replaced. Raises MissingVariable, ExpressionError."""
-        writer = _Writer(variables, _Rule(unresolved == "refuse", tuple(strict), drawing), entropy)
+        writer = _DocumentWriter(variables, _Rule(unresolved == "refuse", tuple(strict), drawing), entropy)
         if self._cut is not None:
             filled = writer.document(self.document, self._cut)
         elif self._place is not None:
@@ -119,7 +119,7 @@ class Prepared:
         return filled
 
 
-class _Writer:
+class _DocumentWriter:
     """Joins values of tags with the texts between. changed: whether a tag had a value. illegal: the first text that is not JSON then."""
 
     def __init__(self, variables: Variables, rule: _Rule, entropy: Entropy | None) -> None:
@@ -163,17 +163,17 @@ class _Writer:
         return "".join(parts)
 
 
-def prepare(document: Any) -> Prepared:
+def prepare(document: Any) -> PreparedDocument:
     """Find the tags of a JSON document (or a text). Raises ExpressionError if a `{{` is never closed."""
     try:
-        return Prepared(document, places.places(document, "{{", _cut_inside), None)
+        return PreparedDocument(document, places.places(document, "{{", _cut_inner_text), None)
     except _OpenTag:  # the tag is closed in a later text of the document, or never
         return prepare_text(document)
 
 
-def prepare_text(document: Any) -> Prepared:
+def prepare_text(document: Any) -> PreparedDocument:
     """As `prepare`, but cut the document's whole JSON text at the tags, as Argo does. The results are equal but share nothing."""
-    return Prepared(document, None, _cut(marshal(document)))
+    return PreparedDocument(document, None, _cut(marshal(document)))
 
 
 def replace(
@@ -192,7 +192,7 @@ def replace(
     """
     if isinstance(document, str) and "{{" not in document:
         return document
-    prepared = document if isinstance(document, Prepared) else prepare(document)
+    prepared = document if isinstance(document, PreparedDocument) else prepare(document)
     return prepared.replace(variables, entropy=entropy, unresolved=unresolved, strict=strict, drawing=drawing)
 
 
@@ -228,7 +228,7 @@ class _OpenTag(Exception):
     """A tag begins in a text and does not end there."""
 
 
-def _cut_inside(text: str) -> CutText:
+def _cut_inner_text(text: str) -> CutText:
     """A text within a document, cut as it stands in the document's JSON. Raises _OpenTag."""
     return _cut_memoised(text) if len(text) <= _MEMOISED_LENGTH else _cut_of(text)
 
@@ -280,7 +280,7 @@ class _Rule(NamedTuple):
     prefixes: tuple[str, ...]
     drawing: bool
 
-    def demands(self, name: str) -> bool:
+    def requires(self, name: str) -> bool:
         """Whether the name must be resolved."""
         if self.refuse:
             return True
@@ -303,7 +303,7 @@ def _resolve(tag: Tag, variables: Variables, rule: _Rule, entropy: Entropy | Non
             )
         if not isinstance(value, str):
             raise MissingVariable(f"failed to resolve {{{{{tag.raw}}}}} to string")
-        return quoted_inside(value)
+        return quote_inside(value)
     return _resolve_nested(tag, variables, rule)
 
 
@@ -318,9 +318,9 @@ def _resolve_nested(tag: Tag, variables: Variables, rule: _Rule) -> str | None:
                     f"unable to substitute nested tag {{{{{tag.raw}}}}}: {quote(inner)} is an absent optional"
                 )
             if isinstance(value, str):
-                return "{{" + tag.raw[:index] + quoted_inside(value)
+                return "{{" + tag.raw[:index] + quote_inside(value)
     # Artifacts are resolved elsewhere and may be optional, so they may stay unless everything is demanded.
-    if rule.demands(tag.name) and (rule.refuse or ".outputs.artifacts." not in tag.name):
+    if rule.requires(tag.name) and (rule.refuse or ".outputs.artifacts." not in tag.name):
         raise MissingVariable(f"failed to resolve {{{{{tag.raw}}}}}")
     return None
 
@@ -347,7 +347,7 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
     environment = program.environment(variables, entropy)
     missing = program.missing_in(environment)
     for name in missing:
-        if rule.demands(name):
+        if rule.requires(name):
             raise MissingVariable(f"failed to evaluate expression: {name} is missing")
     may_stay = bool(missing) or rule.lenient
     if may_stay and any(name in LATE for name in missing):
@@ -370,15 +370,15 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
         raise ExpressionError(f"failed to marshal evaluated expression: {error}") from None
     if len(written) > 1 and written[0] == '"' and written[-1] == '"':
         return written[1:-1]
-    return quoted_inside(written)
+    return quote_inside(written)
 
 
 def _has_placeholder(variables: Variables) -> bool:
     """Whether an expression may use a placeholder for an unknown value (in validation), so that its failure is no error."""
-    from hera_utils.expressions.expr.program import expanded
+    from hera_utils.expressions.expr.program import nest_variables
 
     # The first check avoids building nested maps, as most scopes have no placeholders.
-    return _holds_placeholder(variables) and _holds_placeholder(expanded(variables))
+    return _holds_placeholder(variables) and _holds_placeholder(nest_variables(variables))
 
 
 def _holds_placeholder(values: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 int, float, bool, str, bytes, None   int (64 bit), float64, bool, string, []uint8, nil
 list, Strings, Ints, Floats          []interface {}, []string, []int, []float64
-dict, Wide                           map[string]interface {}, map[interface {}]interface {}
+dict, AnyKeyMap                      map[string]interface {}, map[interface {}]interface {}
 Duration, Moment, Zone               time.Duration, time.Time, *time.Location
 Byte, Long                           uint8 (a byte of a string), int64
 Function                             a function that an expression may call
@@ -40,11 +40,11 @@ class Floats(list[Any]):
     go_type = "[]float64"
 
 
-class Chunks(list[Any]):
+class ListOfLists(list[Any]):
     go_type = "[][]interface {}"
 
 
-class Nothing(list[Any]):
+class NilSlice(list[Any]):
     """A nil slice: it equals nil and has no items."""
 
     def __init__(self, go_type: str = "[]interface {}") -> None:
@@ -57,7 +57,7 @@ class Nothing(list[Any]):
 
 def is_nil(value: Any) -> bool:
     """Whether a value is nil or a nil slice."""
-    return value is None or isinstance(value, Nothing)
+    return value is None or isinstance(value, NilSlice)
 
 
 class _Exact(NamedTuple):
@@ -67,36 +67,36 @@ class _Exact(NamedTuple):
     value: Any
 
 
-def _exact(key: Any) -> Any:
+def _exact_key(key: Any) -> Any:
     return _Exact(type(key), key) if isinstance(key, bool | float | Typed | Byte | Long) else key
 
 
-class Wide(dict[Any, Any]):
+class AnyKeyMap(dict[Any, Any]):
     """A map whose keys may be of any kind."""
 
     go_type = "map[interface {}]interface {}"
 
     def __init__(self, pairs: Iterable[tuple[Any, Any]] = ()) -> None:
-        super().__init__((_exact(key), value) for key, value in pairs)
+        super().__init__((_exact_key(key), value) for key, value in pairs)
 
     def __getitem__(self, key: Any) -> Any:
-        return super().__getitem__(_exact(key))
+        return super().__getitem__(_exact_key(key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        super().__setitem__(_exact(key), value)
+        super().__setitem__(_exact_key(key), value)
 
     def __contains__(self, key: Any) -> bool:
-        return super().__contains__(_exact(key))
+        return super().__contains__(_exact_key(key))
 
     def __iter__(self) -> Iterator[Any]:
         for key in super().__iter__():
             yield key.value if isinstance(key, _Exact) else key
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return super().get(_exact(key), default)
+        return super().get(_exact_key(key), default)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
-        return super().setdefault(_exact(key), default)
+        return super().setdefault(_exact_key(key), default)
 
     def keys(self) -> Any:
         return list(self)
@@ -120,7 +120,7 @@ class Members(frozenset[Any]):
         return f"map[{self.key_type}]struct {{}}"
 
 
-class Groups(Wide):
+class Groups(AnyKeyMap):
     """The result of groupBy."""
 
     go_type = "map[interface {}][]interface {}"
@@ -189,7 +189,7 @@ class Function:
     def __repr__(self) -> str:
         return self.go_type
 
-    def fitted(self, arguments: list[Any]) -> list[Any]:
+    def check_arguments(self, arguments: list[Any]) -> list[Any]:
         """Check the number and types of arguments as Go's reflection does; nil becomes a zero value. Raises Failure."""
         if self.signature is None:
             return arguments
@@ -204,7 +204,7 @@ class Function:
         # Go's messages for fixed and for repeated arguments.
         words = ("Call using {} as type {}", "cannot use {} as type {} in Call")
         return [
-            _fitted(kind, argument, words[index >= fixed])
+            _check_argument(kind, argument, words[index >= fixed])
             for index, (kind, argument) in enumerate(zip(kinds, arguments, strict=True))
         ]
 
@@ -218,7 +218,7 @@ _PARAMETERS: dict[str, tuple[str, Callable[[], Any]]] = {
 }
 
 
-def _fitted(kind: str, argument: Any, words: str) -> Any:
+def _check_argument(kind: str, argument: Any, words: str) -> Any:
     if kind == "a":
         return argument
     if kind == "t":
@@ -259,7 +259,7 @@ _HALF = 1 << 63
 _WHOLE = 1 << 64
 
 
-def wrapped(value: int) -> int:
+def wrap_int64(value: int) -> int:
     """A whole number wrapped to 64 bits."""
     return value if -_HALF <= value < _HALF else (value + _HALF) % _WHOLE - _HALF
 
@@ -284,13 +284,13 @@ def is_moment(value: Any) -> bool:
 def to_int(value: Any) -> int:
     """Go's conversion of a number to int. Raises Failure."""
     if isinstance(value, float):
-        return truncated(value)
+        return truncate_to_int64(value)
     if is_int(value):
         return int(value)
     raise Failure(f"invalid operation: int({go_type(value)})")
 
 
-def truncated(value: float) -> int:
+def truncate_to_int64(value: float) -> int:
     """A float64 converted to int as on amd64: out of range it is the smallest int."""
     if value != value or not -float(_HALF) <= value < float(_HALF):
         return -_HALF

@@ -44,7 +44,7 @@ def expand(step: Json, variables_above: substitution.Variables, most: int, *, ta
     lenient = _never_runs(bare.get("when"))
     present = {key: value for key, value in variables_above.items() if not (lenient and value is None)}
     variables = substitution.Variables(present, variables_above.entropy)
-    prepared: tags.Prepared | None = None
+    prepared: tags.PreparedDocument | None = None
     for index, item in enumerate(items):
         added = dict(item.variables())
         variables.update(added)

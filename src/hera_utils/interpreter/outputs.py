@@ -49,7 +49,7 @@ def resolve_references(context: Context, step: Json, scope: Scope, strict: Seque
     try:
         resolved: Json = dict(substitution.replace(bare, parameters, unresolved=True, strict=strict))
     except Fault as fault:
-        raise Fault(fault.message + dashes.hint(bare, parameters)) from None
+        raise Fault(fault.message + dashes.hint_at_dashes(bare, parameters)) from None
     if step_hooks is not None:
         resolved["hooks"] = step_hooks
     arguments = resolved.get("arguments") or {}

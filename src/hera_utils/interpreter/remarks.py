@@ -50,7 +50,7 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
     expressions = list(_expressions(spec, f"{home}spec"))
     names = set(_names(spec)) if expressions else set[str]()
     for path, expression in expressions:
-        for one in dashes.dashed(expression, names):
+        for one in dashes.find_dashed_paths(expression, names):
             yield f"{path}: {one.written} subtracts; write {one.better}"
     inline: dict[str, Json] = {}
     retried = _retried(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hera_utils.expressions.gotext import quoted_inside
+from hera_utils.expressions.gotext import quote_inside
 from hera_utils.interpreter.faults import Fault
 
 _INDEX = r"(\[[^]]*\]|\[)?"
@@ -95,7 +95,7 @@ def _verb(verb: str, flags: str, width: int, precision: int | None, number: int)
 def _letter(verb: str, letter: str) -> str:
     if verb == "c":
         return letter
-    return "'" + {"'": "\\'", '"': '"'}.get(letter, quoted_inside(letter)) + "'"
+    return "'" + {"'": "\\'", '"': '"'}.get(letter, quote_inside(letter)) + "'"
 
 
 def _integer(verb: str, flags: str, width: int, precision: int | None, number: int) -> str:

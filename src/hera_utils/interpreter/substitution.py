@@ -32,7 +32,7 @@ class Variables(dict[str, Any]):
         return both
 
 
-def prepare(document: Any) -> tags.Prepared:
+def prepare(document: Any) -> tags.PreparedDocument:
     """A document with its tags found, to `replace` them many times. Raises Fault."""
     try:
         return tags.prepare(document)
@@ -61,7 +61,7 @@ def replace(
         raise Fault(error.message) from None
 
 
-def fill_in(prepared: tags.Prepared, variables: Variables, *, unresolved: bool) -> Any:
+def fill_in(prepared: tags.PreparedDocument, variables: Variables, *, unresolved: bool) -> Any:
     """As `replace`, for the step of an item: Argo reads what it gets without a check, and tells what its reader says."""
     try:
         rule: tags.Unresolved = "keep" if unresolved else "refuse"
@@ -106,9 +106,9 @@ def should_run(when: str | None) -> bool:
     """The value of a `when` with replaced tags; true without one. Raises Fault with Argo's message."""
     if not when:
         return True
-    from hera_utils.expressions.govaluate.condition import condition
+    from hera_utils.expressions.govaluate.condition import evaluate_condition
 
     try:
-        return condition(when)
+        return evaluate_condition(when)
     except ExpressionError as error:
         raise Fault(error.message) from None

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from hera_utils.expressions import regexp
 from hera_utils.expressions.expr.builtin_signatures import RULES
-from hera_utils.expressions.expr.lexer import CompileError, located
+from hera_utils.expressions.expr.lexer import CompileError, with_place
 from hera_utils.expressions.expr.nodes import (
     Array,
     Binary,
@@ -77,10 +77,10 @@ class _Checker:
         self.natures: dict[int, Nature] = {}
 
     def fail(self, node: Node, message: str) -> NoReturn:
-        raise CompileError(located(message, self.source, node.place))
+        raise CompileError(with_place(message, self.source, node.place))
 
     def mismatch(self, node: Node, message: str) -> NoReturn:
-        raise _Mismatch(located(message, self.source, node.place))
+        raise _Mismatch(with_place(message, self.source, node.place))
 
     def visit(self, node: Node) -> Nature:
         nature = _VISITS[type(node)](self, node)
@@ -145,33 +145,33 @@ class _Checker:
             chain.append(chain[-1].left)
         nature = self.visit(chain[-1].left)
         for one in reversed(chain):
-            nature = self.combined(one, nature, self.visit(one.right))
+            nature = self.check_operands(one, nature, self.visit(one.right))
             self.natures[id(one)] = nature
         return nature
 
-    def combined(self, node: Binary, left: Nature, right: Nature) -> Nature:
+    def check_operands(self, node: Binary, left: Nature, right: Nature) -> Nature:
         operator = node.operator
         if operator == "in":
-            nature = self.contained(node, left, right)
+            nature = self.check_in(node, left, right)
         elif operator == "??":
-            return _coalesced(left, right)
+            return _coalesced_nature(left, right)
         elif operator in ("==", "!="):
             nature = BOOL if left.comparable_to(right) else None
         else:
             if operator == "matches" and isinstance(node.right, Constant) and isinstance(node.right.value, str):
                 self.pattern(node, node.right.value)
-            nature = _arithmetic(operator, left, right)
+            nature = _arithmetic_nature(operator, left, right)
         if nature is None:
             self.fail(node, f"invalid operation: {operator} (mismatched types {left.display} and {right.display})")
         return nature
 
     def pattern(self, node: Node, pattern: str) -> None:
         try:
-            regexp.compiled(pattern)
+            regexp.compile_pattern(pattern)
         except Failure as failure:
             self.fail(node, failure.message)
 
-    def contained(self, node: Binary, left: Nature, right: Nature) -> Nature | None:
+    def check_in(self, node: Binary, left: Nature, right: Nature) -> Nature | None:
         if right.kind == "struct":
             return BOOL if left.type == "string" or left.unknown else None
         if right.kind == "map":
@@ -332,11 +332,11 @@ class _Checker:
         if node.name == "get":
             return self.get(node)
         if node.name in BUILTINS:
-            return self.overloaded(node)
+            return self.check_overloads(node)
         natures = [self.visit(argument) for argument in node.arguments]
-        return self.validated(node, [nature_named(ANY) if nature.unknown else nature for nature in natures])
+        return self.check_rule(node, [nature_named(ANY) if nature.unknown else nature for nature in natures])
 
-    def overloaded(self, node: Builtin) -> Nature:
+    def check_overloads(self, node: Builtin) -> Nature:
         last: _Mismatch | None = None
         for signature in BUILTINS[node.name]:
             try:
@@ -346,7 +346,7 @@ class _Checker:
         assert last is not None  # every builtin has an overload
         raise last
 
-    def validated(self, node: Builtin, natures: list[Nature]) -> Nature:
+    def check_rule(self, node: Builtin, natures: list[Nature]) -> Nature:
         found = RULES[node.name](natures)
         if isinstance(found, str):
             self.fail(node, found)
@@ -399,13 +399,13 @@ class _Checker:
         return self.visit(node.node)
 
 
-def _coalesced(left: Nature, right: Nature) -> Nature:
+def _coalesced_nature(left: Nature, right: Nature) -> Nature:
     if left.nil or right.nil:
         return right if left.nil else left
     return left if right.assignable_to(left) else UNKNOWN
 
 
-def _promoted(left: Nature, right: Nature) -> Nature:
+def _promoted_nature(left: Nature, right: Nature) -> Nature:
     return FLOAT if "float64" in (left.type, right.type) else INT
 
 
@@ -424,7 +424,7 @@ _MIXED: dict[tuple[str, str, str], str] = {
 _CHECKS = {"+": "nstd", "-": "ntd", "*": "nd", "/": "n", "**": "n", "^": "n", "%": "i", "..": "i"}
 
 
-def _arithmetic(operator: str, left: Nature, right: Nature) -> Nature | None:
+def _arithmetic_nature(operator: str, left: Nature, right: Nature) -> Nature | None:
     """The type of an operator's result, None when the sides do not fit."""
     if operator in ("&&", "and", "||", "or"):
         fits = left.type == right.type == "bool" or left.maybe_compatible(right, "b")
@@ -443,7 +443,7 @@ def _arithmetic(operator: str, left: Nature, right: Nature) -> Nature | None:
     if operator in ("/", "**", "^"):
         return FLOAT if compatible or (left.number and right.number) else None
     if left.number and right.number:
-        return _promoted(left, right)
+        return _promoted_nature(left, right)
     mixed = _MIXED.get((operator, left.type or "", right.type or ""))
     if mixed is not None:
         return nature_named(mixed)

@@ -13,7 +13,7 @@ from hera_utils.expressions import cost
 from hera_utils.expressions import operations as op
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.expr import functions
-from hera_utils.expressions.expr.lexer import located
+from hera_utils.expressions.expr.lexer import with_place
 from hera_utils.expressions.expr.nodes import (
     Array,
     Binary,
@@ -87,20 +87,20 @@ class _Loop:
 
 def evaluate(node: Node, source: str, environment: Mapping[str, Any], entropy: Entropy) -> Any:
     """The value of an optimized tree. Raises EvaluationError."""
-    walker = _Walker(environment, entropy)
+    walker = _Evaluator(environment, entropy)
     try:
         cost.check()
         walker.run(node)
         return walker.stack.pop()
     except Failure as failure:
-        raise EvaluationError(located(failure.message, source, walker.place)) from None
+        raise EvaluationError(with_place(failure.message, source, walker.place)) from None
     except RecursionError:
         raise EvaluationError("expression is nested too deeply") from None
     finally:
         cost.spend(walker.steps, walker.characters)
 
 
-class _Walker:
+class _Evaluator:
     """Evaluates with a stack, as expr-lang's machine does, because findLast leaves a value below its result, which others then use."""
 
     def __init__(self, environment: Mapping[str, Any], entropy: Entropy) -> None:
@@ -164,7 +164,7 @@ class _Walker:
         ):
             self.read(right)
 
-    def applied(self, name: str, function: Callable[..., Any], arguments: list[Any]) -> None:
+    def apply(self, name: str, function: Callable[..., Any], arguments: list[Any]) -> None:
         """Push the result of a function; the sizes of its arguments and result count."""
         if name not in _TAKES_ONE:
             self.read(*arguments)
@@ -203,14 +203,14 @@ class _Walker:
         self.run(node.operand)
         self.place = node.place
         if node.operator in ("!", "not"):
-            self.stack.append(not boolean(self.stack.pop()))
+            self.stack.append(not check_boolean(self.stack.pop()))
         elif node.operator == "-":
             self.stack.append(op.negate(self.stack.pop()))
 
     def holds(self, node: Node) -> bool:
         """Whether the top of the stack is true; it stays there."""
         self.place = node.place
-        return boolean(self.stack[-1])
+        return check_boolean(self.stack[-1])
 
     def binary(self, node: Binary) -> None:
         spine = [node]  # a loop instead of recursion, as the tree of a + b + c … is as deep as the expression is long
@@ -344,12 +344,12 @@ class _Walker:
             raise Failure("invalid operation: cannot call nil")
         if not isinstance(callee, Function):
             raise Failure(f"invalid operation: cannot call non-function of type {go_type(callee)}")
-        self.applied(callee.name, callee.call, callee.fitted(self.top(len(node.arguments))))
+        self.apply(callee.name, callee.call, callee.check_arguments(self.top(len(node.arguments))))
 
     def builtin(self, node: Builtin) -> None:
         looped = _LOOPS.get(node.name)
         if looped is not None:
-            self.looped(node, looped)
+            self.run_loop(node, looped)
             return
         for one in node.arguments:
             self.run(one)
@@ -358,11 +358,11 @@ class _Walker:
         if node.name == "now":
             self.stack.append(functions.now(self.entropy, *arguments[:1]))
             return
-        self.applied(node.name, functions.BUILTINS[node.name], arguments)
+        self.apply(node.name, functions.BUILTINS[node.name], arguments)
 
     # -- predicates
 
-    def looped(self, node: Builtin, how: Callable[[Any, Builtin, _Loop], None]) -> None:
+    def run_loop(self, node: Builtin, how: Callable[[Any, Builtin, _Loop], None]) -> None:
         first = node.arguments[0]
         if node.name == "sum" and len(node.arguments) == 1 and isinstance(first, Array) and len(first.nodes) > 1:
             self.sum_array(node, first)
@@ -383,7 +383,7 @@ class _Walker:
             right, left = self.stack.pop(), self.stack.pop()
             self.stack.append(op.add(left, right))
 
-    def judged(self, node: Builtin) -> bool:
+    def run_predicate(self, node: Builtin) -> bool:
         """The value of the predicate for the current item; it stays on the stack."""
         self.run(node.arguments[1])
         return self.holds(node)
@@ -399,7 +399,7 @@ class _Walker:
 
     def quantifier(self, node: Builtin, loop: _Loop) -> None:
         for _ in loop.each():
-            verdict = self.judged(node)
+            verdict = self.run_predicate(node)
             if node.name == "none":
                 self.stack[-1] = verdict = not verdict
             if verdict is (node.name == "any"):
@@ -409,13 +409,13 @@ class _Walker:
 
     def exactly_one(self, node: Builtin, loop: _Loop) -> None:
         for _ in loop.each():
-            loop.count += self.judged(node)
+            loop.count += self.run_predicate(node)
             self.stack.pop()
         self.stack.append(loop.count == 1)
 
     def filter(self, node: Builtin, loop: _Loop) -> None:
         for _ in loop.each():
-            verdict = self.judged(node)
+            verdict = self.run_predicate(node)
             self.stack.pop()
             if verdict:
                 loop.count += 1
@@ -456,7 +456,7 @@ class _Walker:
         for _ in loop.each(backwards=backwards):
             if backwards:
                 self.stack.append(True)  # expr-lang leaves a value on the stack here
-            verdict = self.judged(node)
+            verdict = self.run_predicate(node)
             self.stack.pop()
             if verdict:
                 if node.name.endswith("Index"):
@@ -493,7 +493,7 @@ class _Walker:
             items.append(loop.item())
         self.place = node.place
         self.grow(loop.length)
-        self.stack.append(functions.ordered(items, keys, order))
+        self.stack.append(functions.order_by(items, keys, order))
 
     def reduce(self, node: Builtin, loop: _Loop) -> None:
         start = 0
@@ -508,7 +508,7 @@ class _Walker:
         self.stack.append(loop.accumulator)
 
 
-def boolean(value: Any) -> bool:
+def check_boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Failure(f"interface conversion: interface {{}} is {'nil' if value is None else go_type(value)}, not bool")
     return value
@@ -558,38 +558,38 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 _RUNS: dict[type[Node], Callable[[Any, Any], Any]] = {
-    Constant: _Walker.constant,
-    Name: _Walker.name,
-    Pointer: _Walker.pointer,
-    Unary: _Walker.unary,
-    Binary: _Walker.binary,
-    Conditional: _Walker.conditional,
-    Sequence: _Walker.sequence,
-    Let: _Walker.let,
-    Predicate: _Walker.predicate,
-    Chain: _Walker.chain,
-    Member: _Walker.member,
-    Slice: _Walker.slice,
-    Array: _Walker.array,
-    Map: _Walker.map,
-    Call: _Walker.call,
-    Builtin: _Walker.builtin,
+    Constant: _Evaluator.constant,
+    Name: _Evaluator.name,
+    Pointer: _Evaluator.pointer,
+    Unary: _Evaluator.unary,
+    Binary: _Evaluator.binary,
+    Conditional: _Evaluator.conditional,
+    Sequence: _Evaluator.sequence,
+    Let: _Evaluator.let,
+    Predicate: _Evaluator.predicate,
+    Chain: _Evaluator.chain,
+    Member: _Evaluator.member,
+    Slice: _Evaluator.slice,
+    Array: _Evaluator.array,
+    Map: _Evaluator.map,
+    Call: _Evaluator.call,
+    Builtin: _Evaluator.builtin,
 }
 
 _LOOPS: dict[str, Callable[[Any, Any, Any], None]] = {
-    "all": _Walker.quantifier,
-    "none": _Walker.quantifier,
-    "any": _Walker.quantifier,
-    "one": _Walker.exactly_one,
-    "filter": _Walker.filter,
-    "map": _Walker.mapped,
-    "count": _Walker.count,
-    "sum": _Walker.sum,
-    "find": _Walker.find,
-    "findIndex": _Walker.find,
-    "findLast": _Walker.find,
-    "findLastIndex": _Walker.find,
-    "groupBy": _Walker.group,
-    "sortBy": _Walker.sort,
-    "reduce": _Walker.reduce,
+    "all": _Evaluator.quantifier,
+    "none": _Evaluator.quantifier,
+    "any": _Evaluator.quantifier,
+    "one": _Evaluator.exactly_one,
+    "filter": _Evaluator.filter,
+    "map": _Evaluator.mapped,
+    "count": _Evaluator.count,
+    "sum": _Evaluator.sum,
+    "find": _Evaluator.find,
+    "findIndex": _Evaluator.find,
+    "findLast": _Evaluator.find,
+    "findLastIndex": _Evaluator.find,
+    "groupBy": _Evaluator.group,
+    "sortBy": _Evaluator.sort,
+    "reduce": _Evaluator.reduce,
 }

@@ -20,18 +20,18 @@ from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import text_of, to_json
 from hera_utils.expressions.gotime import LAYOUTS, Moment, Zone, moment_at, parse_moment, zone
 from hera_utils.expressions.values import (
+    AnyKeyMap,
     Byte,
     Duration,
     Failure,
-    Nothing,
+    NilSlice,
     Strings,
-    Wide,
     go_type,
     is_int,
     is_number,
     to_int,
-    truncated,
-    wrapped,
+    truncate_to_int64,
+    wrap_int64,
 )
 
 SPACE = "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -95,11 +95,11 @@ def kind_name(value: Any) -> str:
     }.get(found, found)  # fmt: skip
 
 
-def absolute(value: Any) -> Any:
+def absolute_value(value: Any) -> Any:
     if isinstance(value, Byte):
         return value
     if is_int(value):
-        return type(value)(wrapped(abs(int(value))))
+        return type(value)(wrap_int64(abs(int(value))))
     if isinstance(value, float):
         return -value if value < 0 else value
     raise Failure(f"invalid argument for abs (type {go_type(value)})")
@@ -140,14 +140,14 @@ def parse_float(text: str) -> float | None:
     return None if math.isinf(value) and "inf" not in text.lower() else value
 
 
-def integer(value: Any) -> int:
+def to_integer(value: Any) -> int:
     if isinstance(value, str):
         found = whole_number(value)
         if found is None:
             raise Failure(f"invalid operation: int({value})")
         return found
     if isinstance(value, float):
-        return truncated(value)
+        return truncate_to_int64(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     if value is None:
@@ -155,7 +155,7 @@ def integer(value: Any) -> int:
     raise Failure(f"invalid operation: int({go_type(value)})")
 
 
-def floating(value: Any) -> float:
+def to_floating(value: Any) -> float:
     if isinstance(value, str):
         found = parse_float(value)
         if found is None:
@@ -178,7 +178,7 @@ def split(text: Any, separator: Any, count: Any = _LEFT_OUT) -> list[Any]:
     text, separator = _string(text), _string(separator)
     limit = -1 if count is _LEFT_OUT else to_int(count)
     if limit == 0:
-        return Nothing("[]string")
+        return NilSlice("[]string")
     if separator == "":
         parts = list(text) if limit < 0 or limit >= len(text) else [*text[: limit - 1], text[limit - 1 :]]
         return Strings(parts)
@@ -187,12 +187,12 @@ def split(text: Any, separator: Any, count: Any = _LEFT_OUT) -> list[Any]:
 
 def split_after(text: Any, separator: Any, count: Any = _LEFT_OUT) -> list[Any]:
     parts = split(text, separator, count)
-    if isinstance(parts, Nothing):
+    if isinstance(parts, NilSlice):
         return parts
     return Strings([part + separator for part in parts[:-1]] + parts[-1:])
 
 
-def replaced(text: Any, old: Any, new: Any, count: Any = _LEFT_OUT) -> str:
+def replace(text: Any, old: Any, new: Any, count: Any = _LEFT_OUT) -> str:
     """strings.Replace."""
     limit = -1 if count is _LEFT_OUT else to_int(count)
     before, part, after = _string(text), _string(old), _string(new)
@@ -202,7 +202,7 @@ def replaced(text: Any, old: Any, new: Any, count: Any = _LEFT_OUT) -> str:
     return before.replace(part, after, limit if limit >= 0 else -1)
 
 
-def repeated(text: Any, count: Any) -> str:
+def repeat(text: Any, count: Any) -> str:
     times = to_int(count)
     if times < 0:
         raise Failure(f"invalid argument for repeat (expected positive integer, got {times})")
@@ -211,7 +211,7 @@ def repeated(text: Any, count: Any) -> str:
     return str(text) * times
 
 
-def joined(parts: Any, glue: Any = "") -> str:
+def join(parts: Any, glue: Any = "") -> str:
     if go_type(parts) not in ("[]string", "[]interface {}"):
         raise Failure(f"invalid argument for join (type {'%!s(<nil>)' if parts is None else go_type(parts)})")
     between, pieces = _string(glue), [_string(part) for part in parts]
@@ -230,14 +230,14 @@ def index_of(text: Any, part: Any, *, last: bool = False) -> int:
     return len(text[:place].encode("utf-8", "surrogatepass")) if place > 0 else place
 
 
-def _counts(value: Any) -> bool:
+def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _numbers(name: str, values: tuple[Any, ...], depth: int = 0) -> Iterator[Any]:
     for value in values:
         # Months and durations are numbers, too, but max and min ignore them in lists.
-        if is_number(value) or (_counts(value) and (depth == 0 or name in ("mean", "median"))):
+        if is_number(value) or (_is_count(value) and (depth == 0 or name in ("mean", "median"))):
             yield value
         elif isinstance(value, list | tuple) and depth < 100:
             yield from _numbers(name, tuple(value), depth + 1)
@@ -339,7 +339,7 @@ def get(value: Any, key: Any) -> Any:
         return None
     if isinstance(value, dict):
         found = op.fetch(value, key)
-        return None if isinstance(found, Nothing) else found
+        return None if isinstance(found, NilSlice) else found
     if isinstance(value, list | tuple | str | bytes):
         to_int(key)
         return _at(value, key)
@@ -353,7 +353,7 @@ def take(values: Any, count: Any) -> Any:
         raise Failure(f"cannot take {kind(count)} elements")
     if count < 0:
         raise Failure("reflect.Value.Slice: slice index out of bounds")
-    return values if isinstance(values, Nothing) else type(values)(values[:count])
+    return values if isinstance(values, NilSlice) else type(values)(values[:count])
 
 
 def _map(value: Any, verb: str) -> dict[Any, Any]:
@@ -362,8 +362,8 @@ def _map(value: Any, verb: str) -> dict[Any, Any]:
     return value
 
 
-def from_pairs(pairs: Any) -> Wide:
-    result = Wide()
+def from_pairs(pairs: Any) -> AnyKeyMap:
+    result = AnyKeyMap()
     for pair in _list(pairs, "transform"):
         if not isinstance(pair, list | tuple):
             raise Failure(f"invalid pair {text_of(pair)}")
@@ -399,7 +399,7 @@ def concat(*lists: Any) -> list[Any]:
     result: list[Any] = []
     for one in lists:
         result.extend(_list(one, "concat"))
-    return result or Nothing()
+    return result or NilSlice()
 
 
 def flatten(values: Any) -> list[Any]:
@@ -412,7 +412,7 @@ def flatten(values: Any) -> list[Any]:
     return result
 
 
-def ordered(values: list[Any], keys: list[Any], order: Any) -> list[Any]:
+def order_by(values: list[Any], keys: list[Any], order: Any) -> list[Any]:
     """The values in the order of their keys; `order` asc or desc. Raises Failure."""
     if order not in ("asc", "desc"):
         raise Failure("unknown order, use asc or desc")
@@ -440,9 +440,9 @@ def sort(values: Any, order: Any = "asc") -> list[Any]:
     if order not in ("asc", "desc"):
         raise Failure(f"invalid order {order}, expected asc or desc")
     if go_type(values) not in _SORTED:
-        return Nothing()
+        return NilSlice()
     items = list(values)
-    return ordered(items, items, order)
+    return order_by(items, items, order)
 
 
 def _bits(name: str, how: Callable[[int, int], int]) -> Callable[[Any, Any], int]:
@@ -452,7 +452,7 @@ def _bits(name: str, how: Callable[[int, int], int]) -> Callable[[Any, Any], int
                 raise Failure(f"cannot use {go_type(value)} as argument (type int) to call {name}")
         if right < 0 and name in ("bitshl", "bitshr", "bitushr"):
             raise Failure(f"invalid operation: negative shift count {right} (type int)")
-        return wrapped(how(int(left), int(right)))
+        return wrap_int64(how(int(left), int(right)))
 
     return apply
 
@@ -466,12 +466,12 @@ def _bit_not(value: Any) -> int:
 BUILTINS: dict[str, Callable[..., Any]] = {
     "len": length,
     "type": kind_name,
-    "abs": absolute,
+    "abs": absolute_value,
     "ceil": _rounding("ceil", lambda value: float(math.ceil(value))),
     "floor": _rounding("floor", lambda value: float(math.floor(value))),
     "round": _rounding("round", _round_half_away),
-    "int": integer,
-    "float": floating,
+    "int": to_integer,
+    "float": to_floating,
     "string": text_of,
     "trim": trim,
     "trimPrefix": lambda text, prefix=" ": _string(text).removeprefix(_string(prefix)),
@@ -480,9 +480,9 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "lower": lambda text: _string(text).lower(),
     "split": split,
     "splitAfter": split_after,
-    "replace": replaced,
-    "repeat": repeated,
-    "join": joined,
+    "replace": replace,
+    "repeat": repeat,
+    "join": join,
     "indexOf": index_of,
     "lastIndexOf": lambda text, part: index_of(text, part, last=True),
     "hasPrefix": lambda text, prefix: _string(text).startswith(_string(prefix)),

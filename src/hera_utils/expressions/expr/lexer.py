@@ -23,7 +23,7 @@ class CompileError(ExpressionError):
     """An expression cannot be compiled: wrong syntax, an unknown name, types that do not fit."""
 
 
-def located(message: str, source: str, place: int) -> str:
+def with_place(message: str, source: str, place: int) -> str:
     """The message in expr-lang's form: with line and column, and the line itself below."""
     before = source[:place]
     line = before.count("\n") + 1
@@ -98,7 +98,7 @@ class _Lexer:
         self.tokens.append(Token(kind, self.source[start : self.at], start))
 
     def fail(self, message: str, place: int | None = None) -> NoReturn:
-        raise CompileError(located(message, self.source, max(self.at - 1, 0) if place is None else place))
+        raise CompileError(with_place(message, self.source, max(self.at - 1, 0) if place is None else place))
 
     def token(self, first: str) -> None:
         start = self.at

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from hera_utils.expressions import operations as op
-from hera_utils.expressions.expr.lexer import CompileError, located
+from hera_utils.expressions.expr.lexer import CompileError, with_place
 from hera_utils.expressions.expr.nodes import (
     Array,
     Binary,
@@ -35,7 +35,7 @@ from hera_utils.expressions.expr.nodes import (
     children,
 )
 from hera_utils.expressions.expr.types import UNKNOWN, Nature, nature_named
-from hera_utils.expressions.values import Members, go_type, wrapped
+from hera_utils.expressions.values import Members, go_type, wrap_int64
 
 _MOST_FOLDS = 1000
 TYPED_EQUALITY = {"int": "==int", "string": "==string"}
@@ -51,7 +51,7 @@ def optimize(node: Node, source: str, natures: dict[int, Nature]) -> Node:
             break
         node = folded
     node = optimizer.walk(node, optimizer.in_range)
-    if any(isinstance(one, Builtin) for one in _all(node)):
+    if any(isinstance(one, Builtin) for one in _all_nodes(node)):
         for visit in (
             optimizer.filter_map, optimizer.filter_length, optimizer.filter_last, optimizer.filter_first,
             optimizer.combined_predicates, optimizer.sum_range, optimizer.sum_map, optimizer.count_any, optimizer.count_threshold,
@@ -69,7 +69,7 @@ class _Optimizer:
     def nature(self, node: Node) -> Nature:
         return self.natures.get(id(node), UNKNOWN)
 
-    def typed(self, node: Node, nature: Nature) -> Node:
+    def set_nature(self, node: Node, nature: Nature) -> Node:
         self.replaced.append(node)
         self.natures[id(node)] = nature
         return node
@@ -90,15 +90,15 @@ class _Optimizer:
             changed = done[len(done) - len(below) :]
             del done[len(done) - len(below) :]
             if any(old is not new for old, new in zip(below, changed, strict=True)):
-                current = self.typed(_rebuilt(current, changed), self.nature(current))
+                current = self.set_nature(_with_children(current, changed), self.nature(current))
             done.append(visit(current))
         return done[0]
 
-    def copied(self, node: Node, new: Node) -> Node:
-        return self.typed(new, self.nature(node))
+    def copy_nature(self, node: Node, new: Node) -> Node:
+        return self.set_nature(new, self.nature(node))
 
     def literal(self, node: Node, value: Any) -> Node:
-        return self.typed(Constant(node.place, value), nature_named(go_type(value)))
+        return self.set_nature(Constant(node.place, value), nature_named(go_type(value)))
 
     # -- constants
 
@@ -108,8 +108,8 @@ class _Optimizer:
         items = [one.value if isinstance(one, Constant) else None for one in node.right.nodes]
         ints = self.nature(node.left).kind == "int" and all(type(item) is int for item in items)
         if items and (ints or all(type(item) is str for item in items)):
-            members = self.typed(Constant(node.right.place, Members(items)), UNKNOWN)
-            return self.copied(node, Binary(node.place, "in", node.left, members))
+            members = self.set_nature(Constant(node.right.place, Members(items)), UNKNOWN)
+            return self.copy_nature(node, Binary(node.place, "in", node.left, members))
         return node
 
     def fold(self, node: Node) -> Node:
@@ -129,7 +129,7 @@ class _Optimizer:
                 first = base.arguments[1]
                 assert isinstance(first, Predicate)  # the parser makes no other
                 both = Predicate(0, Binary(0, "&&", first.node, second.node))
-                return self.copied(node, Builtin(node.place, "filter", (base.arguments[0], both)))
+                return self.copy_nature(node, Builtin(node.place, "filter", (base.arguments[0], both)))
         return node
 
     def fold_unary(self, node: Unary) -> Node:
@@ -143,9 +143,9 @@ class _Optimizer:
     def fold_verdict(self, node: Binary, *, stops: bool) -> Node:
         left, right = (one.value if isinstance(one, Constant) else None for one in (node.left, node.right))
         if left is (not stops):
-            return self.copied(node, dataclasses.replace(node.right, place=node.place))
+            return self.copy_nature(node, dataclasses.replace(node.right, place=node.place))
         if right is (not stops):
-            return self.copied(node, dataclasses.replace(node.left, place=node.place))
+            return self.copy_nature(node, dataclasses.replace(node.left, place=node.place))
         if left is stops or right is stops:
             return self.literal(node, stops)
         return node
@@ -161,7 +161,7 @@ class _Optimizer:
             return self.literal(node, left + right)
         if operator == "%" and types == (int, int):
             if right == 0:
-                raise CompileError(located("integer divide by zero", self.source, node.place))
+                raise CompileError(with_place("integer divide by zero", self.source, node.place))
             return self.literal(node, op.modulo(left, right))
         if operator == "==" and types in ((int, int), (str, str), (bool, bool)):
             return self.literal(node, left == right)
@@ -175,7 +175,7 @@ class _Optimizer:
             if limits is not None:
                 low, high = limits
                 above = Binary(0, ">=", node.left, Constant(0, low))
-                return self.copied(
+                return self.copy_nature(
                     node, Binary(node.place, "and", above, Binary(0, "<=", node.left, Constant(0, high)))
                 )
         return node
@@ -183,16 +183,16 @@ class _Optimizer:
     def filter_map(self, node: Node) -> Node:
         if isinstance(node, Builtin) and node.name == "map" and len(node.arguments) == 2:
             base, predicate = node.arguments
-            by_index = any(isinstance(one, Pointer) and one.name == "index" for one in _all(predicate))
+            by_index = any(isinstance(one, Pointer) and one.name == "index" for one in _all_nodes(predicate))
             if isinstance(predicate, Predicate) and _is(base, "filter") and base.mapped is None and not by_index:
-                return self.copied(node, Builtin(node.place, "filter", base.arguments, mapped=predicate.node))
+                return self.copy_nature(node, Builtin(node.place, "filter", base.arguments, mapped=predicate.node))
         return node
 
     def filter_length(self, node: Node) -> Node:
         if isinstance(node, Builtin) and node.name == "len" and len(node.arguments) == 1:
             base = node.arguments[0]
             if _is(base, "filter") and len(base.arguments) == 2:
-                return self.copied(node, Builtin(node.place, "count", base.arguments))
+                return self.copy_nature(node, Builtin(node.place, "count", base.arguments))
         return node
 
     def filter_last(self, node: Node) -> Node:
@@ -211,7 +211,7 @@ class _Optimizer:
             return node
         if base is None or not _is(base, "filter") or len(base.arguments) != 2:
             return node
-        return self.copied(node, Builtin(node.place, name, base.arguments, mapped=base.mapped, throws=throws))
+        return self.copy_nature(node, Builtin(node.place, name, base.arguments, mapped=base.mapped, throws=throws))
 
     def combined_predicates(self, node: Node) -> Node:
         if not (isinstance(node, Binary) and isinstance(node.left, Builtin) and isinstance(node.right, Builtin)):
@@ -227,7 +227,7 @@ class _Optimizer:
         assert isinstance(first, Predicate)  # the parser makes no other
         assert isinstance(second, Predicate)
         both = self.combined_predicates(Binary(0, operator, first.node, second.node))
-        return self.copied(node, Builtin(node.place, left.name, (first_predicate, Predicate(0, both))))
+        return self.copy_nature(node, Builtin(node.place, left.name, (first_predicate, Predicate(0, both))))
 
     def sum_range(self, node: Node) -> Node:
         """The sum of a range is computed by its formula."""
@@ -236,34 +236,34 @@ class _Optimizer:
         limits = _range(node.arguments[0])
         if limits is None or limits[1] < limits[0]:
             return node
-        count = wrapped(limits[1] - limits[0] + 1)
-        total: int | None = _halved(wrapped(count * wrapped(limits[0] + limits[1])))
+        count = wrap_int64(limits[1] - limits[0] + 1)
+        total: int | None = _half(wrap_int64(count * wrap_int64(limits[0] + limits[1])))
         assert total is not None
         if node.name == "sum":
             if len(node.arguments) == 2:
-                total = _summed(total, count, node.arguments[1])
-        elif not _adds(node.arguments[1]):
+                total = _sum_of_terms(total, count, node.arguments[1])
+        elif not _is_addition(node.arguments[1]):
             return node
         elif len(node.arguments) == 3:
             first = node.arguments[2]
             total = first.value + total if isinstance(first, Constant) and type(first.value) is int else None
-        return node if total is None else self.literal(node, wrapped(total))
+        return node if total is None else self.literal(node, wrap_int64(total))
 
     def sum_map(self, node: Node) -> Node:
         if isinstance(node, Builtin) and node.name == "sum" and len(node.arguments) == 1:
             base = node.arguments[0]
             if _is(base, "map") and len(base.arguments) == 2:
-                return self.copied(node, Builtin(node.place, "sum", base.arguments))
+                return self.copy_nature(node, Builtin(node.place, "sum", base.arguments))
         return node
 
     def count_any(self, node: Node) -> Node:
-        counted = _counted(node)
+        counted = _counting_comparison(node)
         if counted is None or (counted[1], counted[2]) not in ((">", 0), (">=", 1)):
             return node
-        return self.copied(node, Builtin(node.place, "any", counted[0].arguments))
+        return self.copy_nature(node, Builtin(node.place, "any", counted[0].arguments))
 
     def count_threshold(self, node: Node) -> Node:
-        counted = _counted(node)
+        counted = _counting_comparison(node)
         if counted is None or counted[1] not in ("<", "<=", ">", ">="):
             return node
         count, operator, limit = counted
@@ -271,8 +271,8 @@ class _Optimizer:
         if limit < 0 or most <= 1:
             return node
         assert isinstance(node, Binary)
-        return self.copied(
-            node, dataclasses.replace(node, left=self.copied(count, dataclasses.replace(count, most=most)))
+        return self.copy_nature(
+            node, dataclasses.replace(node, left=self.copy_nature(count, dataclasses.replace(count, most=most)))
         )
 
     # -- compiling
@@ -308,7 +308,7 @@ def _range(node: Node) -> tuple[int, int] | None:
     return None
 
 
-def _counted(node: Node) -> tuple[Builtin, str, int] | None:
+def _counting_comparison(node: Node) -> tuple[Builtin, str, int] | None:
     """(the count, operator, integer) of a comparison of a count of a predicate with an integer."""
     if not isinstance(node, Binary) or not isinstance(node.right, Constant) or type(node.right.value) is not int:
         return None
@@ -317,18 +317,18 @@ def _counted(node: Node) -> tuple[Builtin, str, int] | None:
     return node.left, node.operator, node.right.value
 
 
-def _halved(value: int) -> int:
+def _half(value: int) -> int:
     return value // 2 if value >= 0 else -(-value // 2)
 
 
-def _adds(node: Node) -> bool:
+def _is_addition(node: Node) -> bool:
     if not isinstance(node, Predicate) or not isinstance(node.node, Binary) or node.node.operator != "+":
         return False
     sides = (node.node.left, node.node.right)
     return sorted(one.name for one in sides if isinstance(one, Pointer)) == ["", "acc"]
 
 
-def _summed(total: int, count: int, predicate: Node) -> int | None:
+def _sum_of_terms(total: int, count: int, predicate: Node) -> int | None:
     """sum(m..n, # * k) and the like, from the sum and the count of the range."""
     inner = predicate.node if isinstance(predicate, Predicate) else None
     if isinstance(inner, Pointer):
@@ -351,7 +351,7 @@ def _summed(total: int, count: int, predicate: Node) -> int | None:
     return None
 
 
-def _all(node: Node) -> list[Node]:
+def _all_nodes(node: Node) -> list[Node]:
     found, at = [node], 0
     while at < len(found):
         found.extend(children(found[at]))
@@ -362,7 +362,7 @@ def _all(node: Node) -> list[Node]:
 def _text(node: Node) -> str:
     """A text that is the same for trees that are written in the same way."""
     parts = []
-    for one in _all(node):
+    for one in _all_nodes(node):
         fields = [f"{f.name}={getattr(one, f.name)!r}" for f in dataclasses.fields(one) if f.name in _PLAIN]
         parts.append(f"{type(one).__name__}({','.join(fields)};{len(list(children(one)))})")
     return " ".join(parts)
@@ -371,7 +371,7 @@ def _text(node: Node) -> str:
 _PLAIN = frozenset({"value", "name", "operator", "optional", "throws"})
 
 
-def _rebuilt(node: Node, below: list[Node]) -> Node:
+def _with_children(node: Node, below: list[Node]) -> Node:
     """The node with other children, in the order of `children`."""
     match node:
         case Unary():

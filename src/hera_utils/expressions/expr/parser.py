@@ -17,8 +17,8 @@ from hera_utils.expressions.expr.lexer import (
     CompileError,
     Token,
     is_word_character,
-    located,
     tokenize,
+    with_place,
 )
 from hera_utils.expressions.expr.nodes import (
     Array,
@@ -161,7 +161,7 @@ class _Parser:
         return token
 
     def fail(self, message: str, token: Token | None = None) -> NoReturn:
-        raise CompileError(located(message, self.source, (token or self.current).start))
+        raise CompileError(with_place(message, self.source, (token or self.current).start))
 
     def unexpected(self) -> NoReturn:
         self.fail(f"unexpected token {self.current.display()}")

@@ -59,29 +59,29 @@ class Program:
 
     def missing_in(self, environment: Mapping[str, Any]) -> list[str]:
         """As `missing`, for the result of `environment`."""
-        return [name for name in self.names if not _present(environment, name)]
+        return [name for name in self.names if not _exists(environment, name)]
 
     def environment(self, variables: Variables, entropy: Entropy) -> dict[str, Any]:
         """The variables as nested maps, only those that the expression uses."""
-        environment = self._expanded(variables)
+        environment = self._nest_variables(variables)
         for name in _ADDED if self._whole else self.roots & _ADDED:
             environment[name] = registry.functions(entropy) if name == "sprig" else _FUNCTIONS[name]
         return environment
 
-    def _expanded(self, variables: Variables) -> dict[str, Any]:
+    def _nest_variables(self, variables: Variables) -> dict[str, Any]:
         """Expand only the variables that the expression uses: scopes may have thousands."""
         if self._paths is None:
-            return expanded(variables)
+            return nest_variables(variables)
         if any(name in variables for name in self.roots & BUILTINS):
-            return expanded(variables, self.roots)
+            return nest_variables(variables, self.roots)
         for path, above in self._paths:
             if path not in variables or any(prefix in variables for prefix in above):
-                return expanded(variables, self.roots)
+                return nest_variables(variables, self.roots)
         seen = {path: variables[path] for path, _ in self._paths}
         below = tuple(path + "." for path, _ in self._paths if not _LEAF.match(path))
         if below:
             seen.update((name, variables[name]) for name in variables if name.startswith(below))
-        return expanded(seen)
+        return nest_variables(seen)
 
     def evaluate(self, variables: Variables, *, entropy: Entropy | None = None) -> Any:
         """The value for dotted variables. Raises CompileError (an unknown name…), EvaluationError."""
@@ -91,7 +91,7 @@ class Program:
     def evaluate_in(self, environment: Mapping[str, Any], *, entropy: Entropy | None) -> Any:
         """The value for an unchanged environment, without Argo's functions. Raises CompileError, EvaluationError."""
         overridden = self.roots & environment.keys()
-        node = _compiled(
+        node = _compile(
             self.source,
             frozenset(overridden & BUILTINS),
             tuple(sorted(self._natures(environment), key=lambda pair: pair[0])),
@@ -110,7 +110,7 @@ _tree = memoised(512)(_parse)
 
 
 @memoised(1024)
-def _compiled(source: str, hidden: frozenset[str], natures: tuple[tuple[str, types.Nature], ...]) -> Node | str:
+def _compile(source: str, hidden: frozenset[str], natures: tuple[tuple[str, types.Nature], ...]) -> Node | str:
     """The tree for variables of these types, or its error. Memoised, because templates repeat."""
     tree = _tree(source, hidden)
     try:
@@ -169,8 +169,8 @@ def _percent_s(value: Any) -> str:
 # -- the environment ----------------------------------------------------------------------------------------------------
 
 _FUNCTIONS = {
-    "asInt": Function("asInt", functions.integer, "a"),
-    "asFloat": Function("asFloat", functions.floating, "a"),
+    "asInt": Function("asInt", functions.to_integer, "a"),
+    "asFloat": Function("asFloat", functions.to_floating, "a"),
     "toJson": Function("toJson", to_json, "a"),
     "jsonpath": Function("jsonpath", query.query_text, "ss"),
 }
@@ -184,7 +184,7 @@ _LEAF = re.compile(
 )
 
 
-def expanded(variables: Variables, roots: frozenset[str] | None = None) -> dict[str, Any]:
+def nest_variables(variables: Variables, roots: frozenset[str] | None = None) -> dict[str, Any]:
     """Dotted variables as nested maps; only below `roots` when given."""
     environment: dict[str, Any] = {}
     for name in variables:
@@ -216,7 +216,7 @@ class _Branch(dict[str, Any]):
     """A map created from dotted names, as opposed to a map that is a value."""
 
 
-def _present(environment: Mapping[str, Any], name: str) -> bool:
+def _exists(environment: Mapping[str, Any], name: str) -> bool:
     current: Any = environment
     for part in name.split("."):
         if not isinstance(current, Mapping) or part not in current:
@@ -231,12 +231,12 @@ def _present(environment: Mapping[str, Any], name: str) -> bool:
 def _identifiers(node: Node) -> Iterator[str]:
     """The names in an expression in Argo's order: the parts of a member before the member."""
     guarded: set[int] = set()
-    for part in _everything(node):
+    for part in _all_nodes(node):
         if isinstance(part, Binary) and part.operator == "??":
-            guarded.update(id(below) for below in _everything(part.left) if isinstance(below, Member))
+            guarded.update(id(below) for below in _all_nodes(part.left) if isinstance(below, Member))
         elif isinstance(part, Member) and part.optional and isinstance(part.node, Member):
             guarded.add(id(part.node))
-    for part in _everything(node):
+    for part in _all_nodes(node):
         if id(part) in guarded:
             continue
         if isinstance(part, Name):
@@ -247,7 +247,7 @@ def _identifiers(node: Node) -> Iterator[str]:
                 yield path
 
 
-def _everything(node: Node) -> Iterator[Node]:
+def _all_nodes(node: Node) -> Iterator[Node]:
     """All nodes, children before their parents. Without recursion: chains of operators are as deep as they are long."""
     pending: list[tuple[Node, bool]] = [(node, False)]
     while pending:
@@ -295,7 +295,7 @@ def _static_paths(node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _roots(node: Node) -> Iterator[str]:
-    for one in _everything(node):
+    for one in _all_nodes(node):
         if isinstance(one, Name):
             yield one.name
         else:
@@ -312,6 +312,6 @@ __all__ = [
     "evaluate",
     "evaluate_boolean",
     "evaluate_truth",
-    "expanded",
+    "nest_variables",
     "parse",
 ]

@@ -18,7 +18,7 @@ from hera_utils.errors import ExpressionError
 from hera_utils.expressions import regexp
 from hera_utils.expressions.govaluate.tokens import LEVELS, ConditionToken, check_syntax, display, tokens_of
 from hera_utils.expressions.operations import divide, power
-from hera_utils.expressions.values import Failure, truncated
+from hera_utils.expressions.values import Failure, truncate_to_int64
 from hera_utils.memoised import memoised
 
 
@@ -26,13 +26,13 @@ class ConditionError(ExpressionError):
     """A `when` that cannot be read or evaluated; the message is Argo's."""
 
 
-def condition(text: str) -> bool:
+def evaluate_condition(text: str) -> bool:
     """The value of a `when` whose tags have been replaced; "" is true. Raises ConditionError."""
-    return True if text == "" else _condition(text)
+    return True if text == "" else _evaluate_text(text)
 
 
 @memoised(1024)
-def _condition(text: str) -> bool:
+def _evaluate_text(text: str) -> bool:
     try:
         tokens = tokens_of(text)
         check_syntax(tokens)
@@ -79,7 +79,7 @@ def _plan(tokens: list[ConditionToken]) -> _Stage | None:
     for index, token in enumerate(checked[:-1]):
         following = checked[index + 1]
         if token.kind == "COMPARATOR" and token.value in ("=~", "!~") and following.kind == "STRING":
-            checked[index + 1] = ConditionToken("PATTERN", regexp.compiled(following.value))
+            checked[index + 1] = ConditionToken("PATTERN", regexp.compile_pattern(following.value))
     try:
         return _Planner(checked).level(0) if checked else None
     except RecursionError:
@@ -144,7 +144,7 @@ def _evaluate(stage: _Stage | None) -> Any:
     if stage.operator == "(":
         return _evaluate(stage.right)
     if stage.prefix:
-        return _prefixed(stage.operator, _evaluate(stage.right))
+        return _apply_prefix(stage.operator, _evaluate(stage.right))
     left = _evaluate(stage.left)
     operator = stage.operator
     if (operator == "&&" and left is False) or (operator == "||" and left is True):
@@ -156,52 +156,52 @@ def _evaluate(stage: _Stage | None) -> Any:
             _refuse("Value '{}' cannot be used with the ternary operator '{}', it is not a bool", left, operator)
         return _evaluate(stage.right) if left else None
     right = _evaluate(stage.right)
-    return _applied(operator, left, right)
+    return _apply_operator(operator, left, right)
 
 
 def _refuse(message: str, value: Any, operator: str) -> NoReturn:
     raise Failure(message.format(display(value), operator))
 
 
-def _prefixed(operator: str, value: Any) -> Any:
+def _apply_prefix(operator: str, value: Any) -> Any:
     fits = isinstance(value, bool) if operator == "!" else isinstance(value, float)
     if not fits:
         _refuse("Value '{}' cannot be used with the prefix '{}'", value, operator)
     if operator == "!":
         return not value
-    return -value if operator == "-" else float(~truncated(value))
+    return -value if operator == "-" else float(~truncate_to_int64(value))
 
 
-def _applied(operator: str, left: Any, right: Any) -> Any:
+def _apply_operator(operator: str, left: Any, right: Any) -> Any:
     if operator in ("==", "!="):
-        return _same(left, right) is (operator == "==")
+        return _is_equal(left, right) is (operator == "==")
     if operator in ("<", ">", "<=", ">="):
-        return _compared(operator, left, right)
+        return _compare(operator, left, right)
     if operator in ("&&", "||"):
         for side in (left, right):
             if not isinstance(side, bool):
                 _refuse("Value '{}' cannot be used with the logical operator '{}', it is not a bool", side, operator)
         return right
     if operator in ("=~", "!~"):
-        return _matched(operator, left, right)
+        return _match(operator, left, right)
     if operator == "in":
         if not isinstance(right, list):
             _refuse("Value '{}' cannot be used with the comparator '{}', it is not a number", right, operator)
-        return any(_same(left, one) for one in right)
+        return any(_is_equal(left, one) for one in right)
     if operator == ",":
         return [*left, right] if isinstance(left, list) else [left, right]
     if operator in (":", "??"):
         return right
-    return _computed(operator, left, right)
+    return _compute(operator, left, right)
 
 
-def _same(left: Any, right: Any) -> bool:
+def _is_equal(left: Any, right: Any) -> bool:
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_same, left, right))
+        return len(left) == len(right) and all(map(_is_equal, left, right))
     return type(left) is type(right) and bool(left == right)
 
 
-def _compared(operator: str, left: Any, right: Any) -> bool:
+def _compare(operator: str, left: Any, right: Any) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         left, right = left.encode("utf-8", "surrogatepass"), right.encode("utf-8", "surrogatepass")
     elif not (isinstance(left, float) and isinstance(right, float)):
@@ -213,15 +213,15 @@ def _compared(operator: str, left: Any, right: Any) -> bool:
     return bool(left <= right) if operator == "<=" else bool(left >= right)
 
 
-def _matched(operator: str, left: Any, right: Any) -> bool:
+def _match(operator: str, left: Any, right: Any) -> bool:
     for side, kinds in ((left, (str,)), (right, (str, regexp.Pattern))):
         if not isinstance(side, kinds):
             _refuse("Value '{}' cannot be used with the comparator '{}', it is not a number", side, operator)
-    pattern = regexp.compiled(right) if isinstance(right, str) else right
+    pattern = regexp.compile_pattern(right) if isinstance(right, str) else right
     return (pattern.search(left) is not None) is (operator == "=~")
 
 
-def _computed(operator: str, left: Any, right: Any) -> Any:
+def _compute(operator: str, left: Any, right: Any) -> Any:
     if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
         return display(left) + display(right)
     for side in (left, right):
@@ -234,8 +234,8 @@ def _remainder(left: float, right: float) -> float:
     return math.nan if right == 0 or not math.isfinite(left) or math.isnan(right) else math.fmod(left, right)
 
 
-def _shifted(left: float, right: float, *, up: bool) -> float:
-    value, by = truncated(left) % (1 << 64), truncated(right) % (1 << 64)
+def _shift(left: float, right: float, *, up: bool) -> float:
+    value, by = truncate_to_int64(left) % (1 << 64), truncate_to_int64(right) % (1 << 64)
     if by >= 64:
         return 0.0
     return float((value << by) % (1 << 64) if up else value >> by)
@@ -248,9 +248,9 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "/": divide,
     "%": _remainder,
     "**": power,
-    "&": lambda left, right: float(truncated(left) & truncated(right)),
-    "|": lambda left, right: float(truncated(left) | truncated(right)),
-    "^": lambda left, right: float(truncated(left) ^ truncated(right)),
-    "<<": lambda left, right: _shifted(left, right, up=True),
-    ">>": lambda left, right: _shifted(left, right, up=False),
+    "&": lambda left, right: float(truncate_to_int64(left) & truncate_to_int64(right)),
+    "|": lambda left, right: float(truncate_to_int64(left) | truncate_to_int64(right)),
+    "^": lambda left, right: float(truncate_to_int64(left) ^ truncate_to_int64(right)),
+    "<<": lambda left, right: _shift(left, right, up=True),
+    ">>": lambda left, right: _shift(left, right, up=False),
 }

@@ -106,7 +106,7 @@ class _Reader:
         self.text = text
         self.at = 0
 
-    def while_(self, accept: Callable[[str], bool], *, blanks: bool = False) -> tuple[str, bool]:
+    def read_while(self, accept: Callable[[str], bool], *, blanks: bool = False) -> tuple[str, bool]:
         """Read as long as characters are accepted; returns (the text, whether another character ended it).
 
         A character behind a backslash is always read. A blank ends a word that has begun, unless `blanks`.
@@ -158,7 +158,7 @@ def _token(reader: _Reader, state: str) -> ConditionToken:
         return ConditionToken("SEPARATOR", ",")
     if character == "[":
         reader.at += 1
-        name, closed = reader.while_(lambda one: one != "]", blanks=True)
+        name, closed = reader.read_while(lambda one: one != "]", blanks=True)
         if not closed:
             raise Failure("Unclosed parameter bracket")
         reader.at += 1
@@ -167,7 +167,7 @@ def _token(reader: _Reader, state: str) -> ConditionToken:
         return _word(reader)
     if character in "'\"":
         reader.at += 1
-        text, closed = reader.while_(lambda one: one not in "'\"", blanks=True)
+        text, closed = reader.read_while(lambda one: one not in "'\"", blanks=True)
         if not closed:
             raise Failure("Unclosed string literal")
         reader.at += 1
@@ -176,7 +176,7 @@ def _token(reader: _Reader, state: str) -> ConditionToken:
     if character in "()":
         reader.at += 1
         return ConditionToken("CLAUSE" if character == "(" else "CLAUSE_CLOSE", Clause(character))
-    symbol, _ = reader.while_(_is_symbol)
+    symbol, _ = reader.read_while(_is_symbol)
     if symbol in _PREFIXES and "PREFIX" in _FOLLOWERS[state]:
         return ConditionToken("PREFIX", symbol)
     for kind, symbols in (
@@ -195,18 +195,18 @@ def _token(reader: _Reader, state: str) -> ConditionToken:
 def _number(reader: _Reader) -> ConditionToken:
     if reader.text.startswith("0x", reader.at) and reader.at + 2 < len(reader.text):
         reader.at += 2
-        digits, _ = reader.while_(_is_hexadecimal)
+        digits, _ = reader.read_while(_is_hexadecimal)
         if not re.fullmatch("[0-9a-fA-F]{1,16}", digits):
             raise Failure(f"Unable to parse hex value '{digits}' to uint64\n")
         return ConditionToken("NUMERIC", float(int(digits, 16)))
-    digits, _ = reader.while_(_is_number)
+    digits, _ = reader.read_while(_is_number)
     if not re.fullmatch(r"[0-9]+\.?[0-9]*|\.[0-9]+", digits):
         raise Failure(f"Unable to parse numeric value '{digits}' to float64\n")
     return ConditionToken("NUMERIC", float(digits))
 
 
 def _word(reader: _Reader) -> ConditionToken:
-    word, _ = reader.while_(_is_name)
+    word, _ = reader.read_while(_is_name)
     if word in ("true", "false"):
         return ConditionToken("BOOLEAN", word == "true")
     if word in ("in", "IN"):

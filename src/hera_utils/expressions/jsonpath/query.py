@@ -20,7 +20,7 @@ from hera_utils.memoised import memoised
 MOST_STEPS = 200_000
 
 
-class Greedy(Failure):
+class TooManySteps(Failure):
     """A path would take too long. No step may treat this as "nothing found"."""
 
 
@@ -47,7 +47,7 @@ def query_text(text: Any, path: Any) -> Any:
 def query(root: Any, path: str) -> Any:
     """The result of a path in a value. Raises Failure."""
     try:
-        steps = compiled(path)
+        steps = compile_path(path)
     except Failure as failure:  # the library wraps the message twice
         once = f"invalid JSONPath selector '{path}' {failure.message}"
         raise Failure(f"invalid JSONPath selector '{path}' {once}") from None
@@ -58,9 +58,9 @@ def query(root: Any, path: str) -> Any:
 
 
 @memoised(256)
-def compiled(path: str) -> tuple[Step, ...]:
+def compile_path(path: str) -> tuple[Step, ...]:
     """The steps of a path. Raises Failure."""
-    return tuple(map(_step, _cut(path)))
+    return tuple(map(_step, _split_steps(path)))
 
 
 # -- applying -----------------------------------------------------------------------------------------------------------
@@ -80,13 +80,13 @@ class _Query:
     def count(self) -> None:
         self.steps += 1
         if self.steps > MOST_STEPS:
-            raise Greedy("a JSONPath that takes too many steps")
+            raise TooManySteps("a JSONPath that takes too many steps")
 
-    def tried(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
+    def apply_or_none(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         """The result of the steps; None for no result or an error."""
         try:
             return self.apply(steps, at, current)
-        except Greedy:
+        except TooManySteps:
             raise
         except Failure:
             return None
@@ -102,7 +102,7 @@ class _Query:
 
     def _key(self, key: str, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         if not isinstance(current, dict):
-            raise _target("key", current, "map")
+            raise _wrong_target("key", current, "map")
         if key not in current:
             raise Failure(f"key: invalid token key '{key}' not found")
         return self.apply(steps, at + 1, current[key])
@@ -112,7 +112,7 @@ class _Query:
 
     def _index(self, index: int, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         if not isinstance(current, list | tuple):
-            raise _target("index", current, "array slice")
+            raise _wrong_target("index", current, "array slice")
         place = len(current) + index if index < 0 else index
         if not 0 <= place < len(current):
             raise Failure("index: invalid token out of range")
@@ -126,14 +126,14 @@ class _Query:
         elif isinstance(current, str):
             size = Long(len(current.encode("utf-8", "surrogatepass")))
         else:
-            raise _target("length", current, "array map slice string")
+            raise _wrong_target("length", current, "array map slice string")
         return self.apply(steps, at + 1, size)
 
     def wildcard(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         values = _values("wildcard", current)
         if at + 1 >= len(steps):
             return values
-        return [found for found in (self.tried(steps, at + 1, value) for value in values) if found is not None]
+        return [found for found in (self.apply_or_none(steps, at + 1, value) for value in values) if found is not None]
 
     def recursive(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         return list(self._recursive(steps, at, current))
@@ -143,7 +143,7 @@ class _Query:
             return
         self.count()
         if at + 1 < len(steps):
-            found = self.tried(steps, at + 1, current)
+            found = self.apply_or_none(steps, at + 1, current)
             if isinstance(found, list | tuple):
                 yield from found
             elif found is not None:
@@ -162,16 +162,18 @@ class _Query:
                 verdict = evaluate(self.root, value)
             except Failure:
                 verdict = None
-            if _holds(verdict):
+            if _is_true(verdict):
                 accepted.append(value)
         if at + 1 >= len(steps):
             return accepted
         if steps[at + 1].kind == "index":
             return self.apply(steps, at + 1, accepted)
-        return [found for found in (self.tried(steps, at + 1, value) for value in accepted) if found is not None]
+        return [
+            found for found in (self.apply_or_none(steps, at + 1, value) for value in accepted) if found is not None
+        ]
 
     def script(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
-        value = _scripted(steps[at].value, self.root, current)
+        value = _run_script(steps[at].value, self.root, current)
         if value is None:
             raise Failure("unexpected expression result. expected [int string] got [nil]")
         if isinstance(value, str):
@@ -198,17 +200,17 @@ class _Query:
             raise Failure("union: invalid token argument. expected [int] got [string]")
         if keys:
             if not isinstance(current, dict):
-                raise _target("union", current, "map")
+                raise _wrong_target("union", current, "map")
             return self.spread(steps, at, [current[key] for key in keys if key in current])
         if not isinstance(current, list | tuple):
-            raise _target("union", current, "array slice")
+            raise _wrong_target("union", current, "array slice")
         size = len(current)
         places = [size + index if index < 0 else index for index in indices]
         return self.spread(steps, at, [current[place] for place in places if 0 <= place < size])
 
     def range(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         if not isinstance(current, list | tuple):
-            raise _target("range", current, "array slice")
+            raise _wrong_target("range", current, "array slice")
         size = len(current)
         limits = [self._limit(limit, current) for limit in steps[at].value]
         start, end = (
@@ -235,7 +237,7 @@ class _Query:
         """Apply the steps behind a union or a range: an index selects one of the values, any other step is applied to each."""
         if at + 1 >= len(steps) or steps[at + 1].kind == "index":
             return self.apply(steps, at + 1, values)
-        return [found for found in (self.tried(steps, at + 1, value) for value in values) if found is not None]
+        return [found for found in (self.apply_or_none(steps, at + 1, value) for value in values) if found is not None]
 
 
 _APPLY: dict[str, Callable[[_Query, tuple[Step, ...], int, Any], Any]] = {
@@ -258,16 +260,16 @@ def _values(step: str, current: Any) -> list[Any]:
         return [current[key] for key in sorted(current, key=lambda key: key.encode("utf-8", "surrogatepass"))]
     if isinstance(current, list | tuple):
         return list(current)
-    raise _target(step, current, "array map slice")
+    raise _wrong_target(step, current, "array map slice")
 
 
-def _target(step: str, current: Any, expected: str) -> Failure:
+def _wrong_target(step: str, current: Any, expected: str) -> Failure:
     return Failure(
         f"{step}: invalid token target. expected [{expected}] got [{'nil' if current is None else kind(current)}]"
     )
 
 
-def _holds(verdict: Any) -> bool:
+def _is_true(verdict: Any) -> bool:
     if isinstance(verdict, str) and len(verdict) > 1 and verdict[0] == verdict[-1] and verdict[0] in "'\"":
         verdict = verdict[1:-1]
     return bool(verdict)
@@ -280,7 +282,7 @@ def integer(value: Any) -> int | None:
     return int(value)
 
 
-def _scripted(evaluate: Evaluate, root: Any, current: Any) -> Any:
+def _run_script(evaluate: Evaluate, root: Any, current: Any) -> Any:
     try:
         return evaluate(root, current)
     except Failure as failure:
@@ -291,7 +293,7 @@ def _argument(step: str, argument: Any, root: Any, current: Any) -> Any:
     if not isinstance(argument, Script):
         return argument
     try:
-        return _scripted(argument.evaluate, root, current)
+        return _run_script(argument.evaluate, root, current)
     except Failure as failure:
         raise Failure(f"{step}: invalid token {failure.message}") from None
 
@@ -299,7 +301,7 @@ def _argument(step: str, argument: Any, root: Any, current: Any) -> Any:
 # -- cutting ------------------------------------------------------------------------------------------------------------
 
 
-def _cut(path: str) -> list[str]:
+def _split_steps(path: str) -> list[str]:
     """The texts of the steps: `$`, `..`, `key`, `[…]`."""
     if not path:
         raise Failure("unexpected token '' at index 0")
@@ -366,17 +368,17 @@ def _step(text: str) -> Step:
         return Step("key", text)
     inside = text[1:-1].strip()
     if not text.endswith("]") or inside == "":
-        raise _format(text)
+        raise _wrong_format(text)
     if inside == "*":
         return _SIMPLE["*"]
     if inside.startswith("?"):
         if not (inside.startswith("?(") and inside.endswith(")")):
-            raise _format(text)
+            raise _wrong_format(text)
         return Step("filter", _compile(inside[2:-1].strip()))
     return _subscript(text, inside)
 
 
-def _format(text: str) -> Failure:
+def _wrong_format(text: str) -> Failure:
     return Failure(f"invalid token. '{text}' does not match any token format")
 
 
@@ -386,7 +388,7 @@ def _compile(expression: str) -> Evaluate:
 
 def _selection(path: str) -> Evaluate:
     """A path in a script. Raises Failure."""
-    steps = compiled(path)
+    steps = compile_path(path)
     return lambda root, current: _Query(root).apply(steps, 0, current)
 
 
@@ -402,10 +404,10 @@ def _parts(text: str, inside: str) -> list[Any]:
     while at < len(inside):
         part = _PART.match(inside, at)
         if part is None:
-            raise _format(text)
+            raise _wrong_format(text)
         at = part.end()
         if part.group("open"):
-            end = _balanced(inside, part.start("open"))
+            end = _end_of_parentheses(inside, part.start("open"))
             if end <= part.start("open") + 2:
                 raise Failure(f"invalid expression. invalid format '{inside[part.start('open') : end]}'")
             parts.append(Script(_compile(inside[part.start("open") + 1 : end - 1])))
@@ -422,7 +424,7 @@ def _parts(text: str, inside: str) -> list[Any]:
     return parts
 
 
-def _balanced(text: str, at: int) -> int:
+def _end_of_parentheses(text: str, at: int) -> int:
     depth = 0
     while at < len(text):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
@@ -437,14 +439,14 @@ def _subscript(text: str, inside: str) -> Step:
     signs = [part for part in parts if part in (":", ",")]
     if not signs:
         if len(parts) != 1:
-            raise _format(text)
+            raise _wrong_format(text)
         return _single(text, parts[0])
     if len(set(signs)) > 1:
-        raise _format(text)
+        raise _wrong_format(text)
     if signs[0] == ",":
         arguments = [part for part in parts if part != ","]
         if len(signs) >= len(arguments):
-            raise _format(text)
+            raise _wrong_format(text)
         return Step("union", tuple(_union_argument(text, argument) for argument in arguments))
     return _range(text, parts, len(signs))
 
@@ -456,7 +458,7 @@ def _single(text: str, part: Any) -> Step:
         return Step("index", part)
     if part[0] == "key":
         return Step("key", part[1])
-    raise _format(text)
+    raise _wrong_format(text)
 
 
 def _union_argument(text: str, part: Any) -> Any:
@@ -464,12 +466,12 @@ def _union_argument(text: str, part: Any) -> Any:
         return part
     if part[0] == "key":
         return part[1]
-    raise _format(text)
+    raise _wrong_format(text)
 
 
 def _range(text: str, parts: list[Any], colons: int) -> Step:
     if colons > 2:
-        raise _format(text)
+        raise _wrong_format(text)
     limits: list[Any] = [None]
     for part in parts:
         if part == ":":
@@ -479,5 +481,5 @@ def _range(text: str, parts: list[Any], colons: int) -> Step:
         elif part[0] == "key":
             raise Failure(f"invalid expression. invalid format ''{part[1]}''")
         else:
-            raise _format(text)
+            raise _wrong_format(text)
     return Step("range", (*limits, None, None)[:3])

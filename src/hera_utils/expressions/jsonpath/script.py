@@ -69,7 +69,7 @@ def _operation(text: str, level: int, path: Compile) -> _Operation | None:
         text, level = text[1:-1].strip(), 0
     for at in range(level, len(_OPERATORS)):
         operator = _OPERATORS[at]
-        place = _unquoted(text, operator)
+        place = _find_unquoted(text, operator)
         if place < 0:
             continue
         selects = operator in ("@", "$")
@@ -81,11 +81,11 @@ def _operation(text: str, level: int, path: Compile) -> _Operation | None:
         if selects:
             return _selector(path(text))
         first, second = _argument(left, at, path), _argument(right, at, path)
-        return _Operation(_applied(_ACTIONS[operator], first, second))
+        return _Operation(_apply_action(_ACTIONS[operator], first, second))
     return None
 
 
-def _applied(action: Callable[..., Any], first: Any, second: Any) -> Callable[[Any, Any], Any]:
+def _apply_action(action: Callable[..., Any], first: Any, second: Any) -> Callable[[Any, Any], Any]:
     return lambda root, current: action(first, second, root, current)
 
 
@@ -103,7 +103,7 @@ def _argument(text: str, level: int, path: Compile) -> Any:
     return text
 
 
-def _unquoted(text: str, operator: str) -> int:
+def _find_unquoted(text: str, operator: str) -> int:
     """The first position of the operator outside quotes and brackets, -1 without one."""
     quote, square, curved = "", 0, 0
     for at, character in enumerate(text):
@@ -127,14 +127,14 @@ def _unquoted(text: str, operator: str) -> int:
 def _selector(select: Evaluate) -> _Operation:
     def apply(root: Any, current: Any) -> Any:
         value = select(root, current)
-        if isinstance(value, str) and not _quoted(value, "'"):
+        if isinstance(value, str) and not _is_quoted(value, "'"):
             return f"'{value}'"
         return value
 
     return _Operation(apply)
 
 
-def _quoted(text: str, quote: str) -> bool:
+def _is_quoted(text: str, quote: str) -> bool:
     return len(text) > 1 and text[0] == text[-1] == quote
 
 
@@ -188,7 +188,7 @@ def _text(argument: Any, root: Any, current: Any) -> str:
     value = _value(argument, root, current)
     if not isinstance(value, str):
         return text_of(value)
-    return f"'{value[1:-1]}'" if _quoted(value, '"') else value
+    return f"'{value[1:-1]}'" if _is_quoted(value, '"') else value
 
 
 def _elements(argument: Any, root: Any, current: Any) -> list[Any]:
@@ -206,24 +206,24 @@ def _elements(argument: Any, root: Any, current: Any) -> list[Any]:
 # -- operators ----------------------------------------------------------------------------------------------------------
 
 
-def _same(first: Any, second: Any, root: Any, current: Any) -> bool:
+def _is_equal(first: Any, second: Any, root: Any, current: Any) -> bool:
     try:
         return _number(first, root, current) == _number(second, root, current)
     except Failure:
         return _text(first, root, current) == _text(second, root, current)
 
 
-def _matched(first: Any, second: Any, root: Any, current: Any) -> bool:
+def _match(first: Any, second: Any, root: Any, current: Any) -> bool:
     text, pattern = _text(first, root, current), _text(second, root, current)
-    text = text[1:-1] if _quoted(text, "'") else text
-    pattern = pattern[1:-1] if _quoted(pattern, "'") else pattern
+    text = text[1:-1] if _is_quoted(text, "'") else text
+    pattern = pattern[1:-1] if _is_quoted(pattern, "'") else pattern
     try:
-        return regexp.compiled(pattern).search(text) is not None
+        return regexp.compile_pattern(pattern).search(text) is not None
     except Failure:
         raise Failure("invalid argument. expected a valid regexp") from None
 
 
-def _contained(first: Any, second: Any, root: Any, current: Any) -> bool:
+def _contains(first: Any, second: Any, root: Any, current: Any) -> bool:
     item: Any = first
     for read in (_number, _text, _boolean):
         try:
@@ -235,12 +235,12 @@ def _contained(first: Any, second: Any, root: Any, current: Any) -> bool:
     return any(type(one) is type(item) and one == item for one in elements)
 
 
-def _both(first: Any, second: Any, root: Any, current: Any) -> bool:
+def _and(first: Any, second: Any, root: Any, current: Any) -> bool:
     left, right = _boolean(first, root, current), _boolean(second, root, current)
     return left and right
 
 
-def _either(first: Any, second: Any, root: Any, current: Any) -> bool:
+def _or(first: Any, second: Any, root: Any, current: Any) -> bool:
     left, right = _boolean(first, root, current), _boolean(second, root, current)
     return left or right
 
@@ -261,15 +261,15 @@ def _remainder(first: Any, second: Any, root: Any, current: Any) -> int:
 
 
 _ACTIONS: dict[str, Callable[..., Any]] = {
-    "||": _either,
-    "&&": _both,
-    "==": _same,
-    "!=": lambda *arguments: not _same(*arguments),
+    "||": _or,
+    "&&": _and,
+    "==": _is_equal,
+    "!=": lambda *arguments: not _is_equal(*arguments),
     "<=": _numeric(lambda left, right: left <= right),
     ">=": _numeric(lambda left, right: left >= right),
     "<": _numeric(lambda left, right: left < right),
     ">": _numeric(lambda left, right: left > right),
-    "=~": _matched,
+    "=~": _match,
     "!": lambda first, second, root, current: not _boolean(second, root, current),
     "+": _numeric(lambda left, right: left + right),
     "-": _numeric(lambda left, right: left - right),
@@ -277,6 +277,6 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
     "*": _numeric(lambda left, right: left * right),
     "/": _numeric(divide),
     "%": _remainder,
-    "not in": lambda *arguments: not _contained(*arguments),
-    "in": _contained,
+    "not in": lambda *arguments: not _contains(*arguments),
+    "in": _contains,
 }

@@ -9,7 +9,7 @@ from hera_utils.argo.durations import HOUR, MINUTE, SECOND, DurationError, forma
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotime import Moment, format_moment, moment_at, parse_moment, zone
 from hera_utils.expressions.sprig.texts import Table
-from hera_utils.expressions.values import Failure, go_type, wrapped
+from hera_utils.expressions.values import Failure, go_type, wrap_int64
 
 
 def _moment_of(value: Any, entropy: Entropy) -> Moment:
@@ -28,7 +28,7 @@ def _in_zone(layout: str, value: Any, name: str, entropy: Entropy) -> str:
     return format_moment(Moment(_moment_of(value, entropy).nanoseconds, where), layout)
 
 
-def _modified(change: str, at: Moment) -> Moment:
+def _modify(change: str, at: Moment) -> Moment:
     try:
         return at.add(nanoseconds(change))
     except DurationError:
@@ -46,10 +46,10 @@ def _duration(value: Any) -> str:
     number = int(value) if go_type(value) == "int64" else 0
     if isinstance(value, str) and re.fullmatch("[+-]?[0-9]+", value):
         number = max(-(1 << 63), min((1 << 63) - 1, int(value)))
-    return format_nanoseconds(wrapped(number * SECOND))
+    return format_nanoseconds(wrap_int64(number * SECOND))
 
 
-def _rounded(value: Any, entropy: Entropy) -> str:
+def _round(value: Any, entropy: Entropy) -> str:
     length = 0
     if isinstance(value, str):
         try:
@@ -93,12 +93,12 @@ def dates(entropy: Entropy) -> Table:
         "dateInZone": ("sas", lambda layout, value, name: _in_zone(layout, value, name, entropy)),
         "htmlDate": ("a", lambda value: _in_zone("2006-01-02", value, "Local", entropy)),
         "htmlDateInZone": ("as", lambda value, name: _in_zone("2006-01-02", value, name, entropy)),
-        "date_modify": ("st", _modified),
-        "dateModify": ("st", _modified),
+        "date_modify": ("st", _modify),
+        "dateModify": ("st", _modify),
         "must_date_modify": ("st", _must_modify),
         "mustDateModify": ("st", _must_modify),
         "duration": ("a", _duration),
-        "durationRound": ("a", lambda value: _rounded(value, entropy)),
+        "durationRound": ("a", lambda value: _round(value, entropy)),
         "toDate": ("ss", _to_date),
         "mustToDate": ("ss", parse_moment),
         "unixEpoch": ("t", lambda at: str(at.nanoseconds // SECOND)),

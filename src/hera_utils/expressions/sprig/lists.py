@@ -15,7 +15,7 @@ from hera_utils.expressions.operations import deep_equal
 from hera_utils.expressions.sprig.defaults import empty
 from hera_utils.expressions.sprig.numbers import whole
 from hera_utils.expressions.sprig.texts import Table, text
-from hera_utils.expressions.values import Chunks, Failure, Nothing, Strings, go_type
+from hera_utils.expressions.values import Failure, ListOfLists, NilSlice, Strings, go_type
 
 
 def _items(value: Any, verb: str) -> list[Any]:
@@ -26,7 +26,7 @@ def _items(value: Any, verb: str) -> list[Any]:
     return value if isinstance(value, list) else list(value)
 
 
-def _within(values: list[Any], value: Any) -> bool:
+def _contains(values: list[Any], value: Any) -> bool:
     return value in values if type(value) is str else any(deep_equal(value, one) for one in values)
 
 
@@ -38,17 +38,17 @@ def _unique(value: Any) -> list[Any]:
     for place, one in enumerate(_items(value, "find uniq on")):
         if place * len(unique_values) > _MOST_COMPARED:
             raise Failure("memory budget exceeded")
-        if not _within(unique_values, one):
+        if not _contains(unique_values, one):
             unique_values.append(one)
     return unique_values
 
 
 def _without(value: Any, *omitted: Any) -> list[Any]:
-    return [one for one in _items(value, "find without on") if not _within(list(omitted), one)]
+    return [one for one in _items(value, "find without on") if not _contains(list(omitted), one)]
 
 
 def _has(needle: Any, value: Any) -> bool:
-    return value is not None and _within(_items(value, "find has on"), needle)
+    return value is not None and _contains(_items(value, "find has on"), needle)
 
 
 def _end(index: int, verb: str) -> Callable[[Any], Any]:
@@ -61,15 +61,15 @@ def _end(index: int, verb: str) -> Callable[[Any], Any]:
 
 def _rest(value: Any) -> list[Any]:
     items = _items(value, "find rest on")
-    return items[1:] if items else Nothing()
+    return items[1:] if items else NilSlice()
 
 
 def _initial(value: Any) -> list[Any]:
     items = _items(value, "find initial on")
-    return items[:-1] if items else Nothing()
+    return items[:-1] if items else NilSlice()
 
 
-def _chunk(size: int, value: Any) -> Chunks:
+def _chunk(size: int, value: Any) -> ListOfLists:
     items = _items(value, "chunk")
     count = math.floor((len(items) - 1) / size) + 1 if size else -1
     if count < 0:
@@ -77,8 +77,8 @@ def _chunk(size: int, value: Any) -> Chunks:
     if size < 0:  # sprig's formula then finds one chunk, or none, or one of a negative length
         if count and len(items) % -size == 0:
             raise Failure("runtime error: makeslice: len out of range")
-        return Chunks([list(items)] if count else [])
-    return Chunks([items[start : start + size] for start in range(0, len(items), size)])
+        return ListOfLists([list(items)] if count else [])
+    return ListOfLists([items[start : start + size] for start in range(0, len(items), size)])
 
 
 def _slice(value: Any, *indices: Any) -> Any:
@@ -100,7 +100,7 @@ def _concat(*lists: Any) -> list[Any]:
         if one is not None and not isinstance(one, list | tuple):
             raise Failure(f"Cannot concat type {builtin.kind(one)} as list")
         result.extend(_items(one, "concat"))
-    return result or Nothing()
+    return result or NilSlice()
 
 
 def _dict(*values: Any) -> dict[str, Any]:
@@ -122,21 +122,21 @@ def _unset(where: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _merge(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
     for source in sources:
-        _merged(target, source, overwrite=False)
+        _merge_maps(target, source, overwrite=False)
     return target
 
 
 def _merge_overwrite(target: dict[str, Any], *sources: dict[str, Any]) -> dict[str, Any]:
     for source in sources:
-        _merged(target, source, overwrite=True)
+        _merge_maps(target, source, overwrite=True)
     return target
 
 
-def _merged(target: dict[str, Any], source: dict[str, Any], *, overwrite: bool) -> None:
+def _merge_maps(target: dict[str, Any], source: dict[str, Any], *, overwrite: bool) -> None:
     for key, value in source.items():
         present = target.get(key)
         if isinstance(present, dict) and isinstance(value, dict):
-            _merged(present, value, overwrite=overwrite)
+            _merge_maps(present, value, overwrite=overwrite)
         elif overwrite or key not in target or empty(present):
             target[key] = value
 

@@ -12,7 +12,7 @@ from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import text_of
 from hera_utils.expressions.sprig.texts import Table
-from hera_utils.expressions.values import Duration, Failure, Ints, Long, truncated, wrapped
+from hera_utils.expressions.values import Duration, Failure, Ints, Long, truncate_to_int64, wrap_int64
 
 _MOST = 1_000_000
 _INTEGER = re.compile(r"([+-]?)(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+|[1-9][0-9_]*|0)\Z")
@@ -23,7 +23,7 @@ def whole(value: Any) -> int:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):
-        return truncated(value)
+        return truncate_to_int64(value)
     if isinstance(value, int) and not isinstance(value, Duration):
         return int(value)
     if not isinstance(value, str):
@@ -61,7 +61,7 @@ def real(value: Any) -> float:
 
 
 def _long(value: int) -> Long:
-    return Long(wrapped(value))
+    return Long(wrap_int64(value))
 
 
 def _sum(*values: Any) -> Long:
@@ -71,11 +71,11 @@ def _sum(*values: Any) -> Long:
 def _product(first: Any, *values: Any) -> Long:
     number = whole(first)
     for value in values:
-        number = wrapped(number * whole(value))
+        number = wrap_int64(number * whole(value))
     return Long(number)
 
 
-def _divided(left: Any, right: Any) -> Long:
+def _divide(left: Any, right: Any) -> Long:
     dividend, divisor = whole(left), whole(right)
     if divisor == 0:
         raise Failure("runtime error: integer divide by zero")
@@ -166,7 +166,7 @@ NUMBERS: Table = {
     "add1": ("a", lambda value: _sum(value, 1)),
     "add": ("a*", _sum),
     "sub": ("aa", lambda left, right: _long(whole(left) - whole(right))),
-    "div": ("aa", _divided),
+    "div": ("aa", _divide),
     "mod": ("aa", _remainder),
     "mul": ("aa*", _product),
     "add1f": ("a", lambda value: _plus(value, 1)),

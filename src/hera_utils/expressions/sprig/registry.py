@@ -39,14 +39,14 @@ _REFUSED = (
 )  # fmt: skip
 
 
-def _refused(name: str) -> Callable[..., Any]:
+def _refusing_function(name: str) -> Callable[..., Any]:
     def refuse(*_: Any) -> Any:
         raise Failure(f"sprig.{name} is not supported in expressions on this platform")
 
     return refuse
 
 
-def _drawn(entropy: Entropy, alphabet: str) -> Callable[[int], str]:
+def _drawing_function(entropy: Entropy, alphabet: str) -> Callable[[int], str]:
     def draw(count: int) -> str:
         if not 0 <= count <= _MOST:
             raise Failure("memory budget exceeded" if count > 0 else "")
@@ -74,10 +74,10 @@ def _randomness(entropy: Entropy) -> Table:
         return base64.b64encode(entropy.data(count)).decode()
 
     return {
-        "randAlphaNum": ("i", _drawn(entropy, _LETTERS + _DIGITS)),
-        "randAlpha": ("i", _drawn(entropy, _LETTERS)),
-        "randAscii": ("i", _drawn(entropy, _ASCII)),
-        "randNumeric": ("i", _drawn(entropy, _DIGITS)),
+        "randAlphaNum": ("i", _drawing_function(entropy, _LETTERS + _DIGITS)),
+        "randAlpha": ("i", _drawing_function(entropy, _LETTERS)),
+        "randAscii": ("i", _drawing_function(entropy, _ASCII)),
+        "randNumeric": ("i", _drawing_function(entropy, _DIGITS)),
         "randInt": ("ii", integer),
         "randBytes": ("i", random_bytes),
         "shuffle": ("s", shuffled),
@@ -93,7 +93,7 @@ _PURE: Table = {
     **PATHS,
     "semver": ("s", version),
     "semverCompare": ("ss", compare),
-    **{name: ("a*", _refused(name)) for name in _REFUSED},
+    **{name: ("a*", _refusing_function(name)) for name in _REFUSED},
 }
 _FUNCTIONS = {name: Function(name, call, signature) for name, (signature, call) in _PURE.items()}
 _DRAWING = frozenset({**dates(Entropy()), **_randomness(Entropy())})

@@ -105,7 +105,7 @@ class _Term:
 @lru_cache(maxsize=256)
 def _constraint(text: str) -> tuple[tuple[_Term, ...], ...]:
     _refuse_long(text)
-    text = _RANGE.sub(lambda found: f">={_spelled(found, 1)},<={_spelled(found, 5)}", text)
+    text = _RANGE.sub(lambda found: f">={_spell_version(found, 1)},<={_spell_version(found, 5)}", text)
     groups = []
     for alternative in text.split("||"):
         terms: list[_Term] = []
@@ -128,7 +128,7 @@ def _constraint(text: str) -> tuple[tuple[_Term, ...], ...]:
     return tuple(groups)
 
 
-def _spelled(match: re.Match[str], first: int) -> str:
+def _spell_version(match: re.Match[str], first: int) -> str:
     parts = [match.group(first), match.group(first + 1), match.group(first + 2)]
     return ".".join(part for part in parts if part) + (f"-{match.group(first + 3)}" if match.group(first + 3) else "")
 
@@ -148,10 +148,10 @@ def compare(constraint: str, text: str) -> bool:
     """Whether the version satisfies the constraint. Raises Failure."""
     groups = _constraint(constraint)
     checked = version(text)
-    return any(all(_holds(term, checked) for term in terms) for terms in groups)
+    return any(all(_satisfies(term, checked) for term in terms) for terms in groups)
 
 
-def _holds(term: _Term, checked: Version) -> bool:
+def _satisfies(term: _Term, checked: Version) -> bool:
     low, order = term.low, checked.order
     if checked.prerelease and not low.prerelease and term.operator not in ("!=",):
         return False

@@ -21,7 +21,7 @@ def camelcase(value: str) -> str:
     while rest:
         current = rest.pop(0)
         if not _is_connector(current):
-            upper, current = current.isupper(), _changed(current.upper(), current)
+            upper, current = current.isupper(), _keep_single(current.upper(), current)
             break
         result.append(current)
     if not rest:
@@ -32,18 +32,18 @@ def camelcase(value: str) -> str:
             result.append(previous)
             continue
         if _is_connector(previous):
-            upper, current = current.isupper(), _changed(current.upper(), current)
+            upper, current = current.isupper(), _keep_single(current.upper(), current)
         else:
             if upper:
                 if current.isupper():
-                    current = _changed(current.lower(), current)
+                    current = _keep_single(current.lower(), current)
                 else:
                     upper = False
             result.append(previous)
     return "".join([*result, current])
 
 
-def _changed(changed: str, character: str) -> str:
+def _keep_single(changed: str, character: str) -> str:
     return changed if len(changed) == 1 else character
 
 

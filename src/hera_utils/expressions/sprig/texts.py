@@ -14,7 +14,7 @@ from hera_utils.expressions import regexp
 from hera_utils.expressions.expr import functions as builtin
 from hera_utils.expressions.gotext import quote, text_of
 from hera_utils.expressions.sprig.string_cases import camelcase, lower_case
-from hera_utils.expressions.values import Failure, Nothing, Strings, Texts
+from hera_utils.expressions.values import Failure, NilSlice, Strings, Texts
 
 Table = dict[str, tuple[str, Callable[..., Any]]]
 LONGEST = builtin.LONGEST_TEXT
@@ -63,7 +63,7 @@ def _substring(start: int, end: int, value: str) -> str:
     return _cut(value, start, size if end < 0 or end > size else end)
 
 
-def _abbreviated(value: str, offset: int, width: int) -> str:
+def _abbreviate(value: str, offset: int, width: int) -> str:
     size = len(_bytes(value))
     if width < 4:
         return ""
@@ -77,16 +77,16 @@ def _abbreviated(value: str, offset: int, width: int) -> str:
     if width < 7:
         return ""
     if offset + width - 3 < size:
-        return "..." + _abbreviated(_cut(value, offset, size), 0, width - 3)
+        return "..." + _abbreviate(_cut(value, offset, size), 0, width - 3)
     return "..." + _cut(value, size - (width - 3), size)
 
 
 def _abbrev(width: int, value: str) -> str:
-    return value if width < 4 else _abbreviated(value, 0, width)
+    return value if width < 4 else _abbreviate(value, 0, width)
 
 
 def _abbrev_both(left: int, right: int, value: str) -> str:
-    return value if right < 4 or (left > 0 and right < 7) else _abbreviated(value, left, right)
+    return value if right < 4 or (left > 0 and right < 7) else _abbreviate(value, left, right)
 
 
 _SPACES = frozenset(builtin.SPACE)
@@ -183,7 +183,7 @@ def _wrap(width: int, separator: str, value: str, *, breaking: bool) -> str:
     return (bytes(wrapped) + data[at:]).decode("utf-8", "replace")
 
 
-def _decoded(how: Callable[[bytes], bytes], name: str) -> Callable[[str], str]:
+def _decoder(how: Callable[[bytes], bytes], name: str) -> Callable[[str], str]:
     def decode(value: str) -> str:
         clean = _bytes(value).replace(b"\n", b"").replace(b"\r", b"")
         try:
@@ -222,14 +222,14 @@ def _template(replacement: str) -> Callable[[regexp.Match], str]:
 
 
 def _replace_all(pattern: str, value: str, replacement: str) -> str:
-    return _substituted(regexp.compiled(pattern), _template(replacement), value)
+    return _substitute(regexp.compile_pattern(pattern), _template(replacement), value)
 
 
 def _replace_literal(pattern: str, value: str, replacement: str) -> str:
-    return _substituted(regexp.compiled(pattern), lambda _: replacement, value)
+    return _substitute(regexp.compile_pattern(pattern), lambda _: replacement, value)
 
 
-def _substituted(compiled: regexp.Pattern, write: Callable[[regexp.Match], str], value: str) -> str:
+def _substitute(compiled: regexp.Pattern, write: Callable[[regexp.Match], str], value: str) -> str:
     pieces: list[str] = []
     at = size = 0
     for match in compiled.all(value):
@@ -243,33 +243,33 @@ def _substituted(compiled: regexp.Pattern, write: Callable[[regexp.Match], str],
 
 
 def _find_all(pattern: str, value: str, count: int) -> list[str]:
-    matches = [one.group() for one in regexp.compiled(pattern).all(value)]
+    matches = [one.group() for one in regexp.compile_pattern(pattern).all(value)]
     kept = matches if count < 0 else matches[:count]
-    return Strings(kept) if kept else Nothing("[]string")
+    return Strings(kept) if kept else NilSlice("[]string")
 
 
 def _find(pattern: str, value: str) -> str:
-    found = regexp.compiled(pattern).search(value)
+    found = regexp.compile_pattern(pattern).search(value)
     return found.group() if found else ""
 
 
 def _match(pattern: str, value: str) -> bool:
     try:
-        return regexp.compiled(pattern).search(value) is not None
+        return regexp.compile_pattern(pattern).search(value) is not None
     except Failure:
         return False
 
 
 def _must_match(pattern: str, value: str) -> bool:
-    return regexp.compiled(pattern).search(value) is not None
+    return regexp.compile_pattern(pattern).search(value) is not None
 
 
-def _panics(call: Callable[..., Any]) -> Callable[..., Any]:
+def _with_panic_message(call: Callable[..., Any]) -> Callable[..., Any]:
     """The function with the longer error message of Go's MustCompile for an invalid pattern."""
 
     def checked(pattern: str, *others: Any) -> Any:
         try:
-            regexp.compiled(pattern)
+            regexp.compile_pattern(pattern)
         except Failure as failure:
             plain = all(letter == "\t" or (" " <= letter != "\x7f" and letter not in "`\ufeff") for letter in pattern)
             raise Failure(f"regexp: Compile({f'`{pattern}`' if plain else quote(pattern)}): {failure}") from None
@@ -279,9 +279,9 @@ def _panics(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _split_by(pattern: str, value: str, count: int) -> list[str]:
-    compiled = regexp.compiled(pattern)
+    compiled = regexp.compile_pattern(pattern)
     if count == 0:
-        return Nothing("[]string")
+        return NilSlice("[]string")
     if pattern and value == "":
         return Strings([""])
     pieces: list[str] = []
@@ -346,7 +346,7 @@ TEXTS: Table = {
     "cat": ("a*", lambda *values: " ".join(text_of(value) for value in values if value is not None)),
     "indent": ("is", _indent),
     "nindent": ("is", lambda spaces, value: "\n" + _indent(spaces, value)),
-    "replace": ("sss", lambda old, new, value: builtin.replaced(value, old, new)),
+    "replace": ("sss", lambda old, new, value: builtin.replace(value, old, new)),
     "plural": ("ssi", _plural),
     "sha1sum": ("s", lambda value: hashlib.sha1(_bytes(value), usedforsecurity=False).hexdigest()),
     "sha256sum": ("s", lambda value: hashlib.sha256(_bytes(value)).hexdigest()),
@@ -360,21 +360,21 @@ TEXTS: Table = {
     "join": ("sa", _join),
     "sortAlpha": ("a", _sort_alpha),
     "b64enc": ("s", lambda value: base64.b64encode(_bytes(value)).decode()),
-    "b64dec": ("s", _decoded(lambda data: base64.b64decode(data, validate=True), "base64")),
+    "b64dec": ("s", _decoder(lambda data: base64.b64decode(data, validate=True), "base64")),
     "b32enc": ("s", lambda value: base64.b32encode(_bytes(value)).decode()),
-    "b32dec": ("s", _decoded(base64.b32decode, "base32")),
+    "b32dec": ("s", _decoder(base64.b32decode, "base32")),
     "fail": ("s", _fail),
     "regexMatch": ("ss", _match),
     "mustRegexMatch": ("ss", _must_match),
-    "regexFindAll": ("ssi", _panics(_find_all)),
+    "regexFindAll": ("ssi", _with_panic_message(_find_all)),
     "mustRegexFindAll": ("ssi", _find_all),
-    "regexFind": ("ss", _panics(_find)),
+    "regexFind": ("ss", _with_panic_message(_find)),
     "mustRegexFind": ("ss", _find),
-    "regexReplaceAll": ("sss", _panics(_replace_all)),
+    "regexReplaceAll": ("sss", _with_panic_message(_replace_all)),
     "mustRegexReplaceAll": ("sss", _replace_all),
-    "regexReplaceAllLiteral": ("sss", _panics(_replace_literal)),
+    "regexReplaceAllLiteral": ("sss", _with_panic_message(_replace_literal)),
     "mustRegexReplaceAllLiteral": ("sss", _replace_literal),
-    "regexSplit": ("ssi", _panics(_split_by)),
+    "regexSplit": ("ssi", _with_panic_message(_split_by)),
     "mustRegexSplit": ("ssi", _split_by),
     "regexQuoteMeta": ("s", lambda value: re.sub(r"[\\.+*?()|\[\]{}^$]", r"\\\g<0>", value)),
 }

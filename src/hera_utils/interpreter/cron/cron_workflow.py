@@ -264,7 +264,7 @@ def _entropy(cron: Json, now: float) -> Entropy:
 
 def _evaluate_when(cron: Json, now: float) -> bool:
     """The value of `when`. Argo evaluates it without variables, so a bare word is an unknown variable."""
-    from hera_utils.expressions.govaluate.condition import condition
+    from hera_utils.expressions.govaluate.condition import evaluate_condition
     from hera_utils.expressions.govaluate.tokens import check_syntax, tokens_of
 
     when = (cron.get("spec") or {}).get("when") or ""
@@ -276,7 +276,7 @@ def _evaluate_when(cron: Json, now: float) -> bool:
     for token in tokens:
         if token.kind == "VARIABLE":
             raise ExpressionError(f"No parameter '{token.value}' found.")
-    return condition(replaced)
+    return evaluate_condition(replaced)
 
 
 # -- the document -------------------------------------------------------------------------------------------------------

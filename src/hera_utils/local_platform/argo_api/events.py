@@ -33,7 +33,7 @@ def receive(request: ArgoRequest) -> Reply:
         request.namespace, request.path.get("discriminator", ""), request.headers, payload
     )
     faults: list[str] = []
-    with cost.bounded():
+    with cost.limit_steps():
         for stored in request.platform.list(_KIND, request.namespace)[0]:
             binding = json.loads(stored.text)
             try:

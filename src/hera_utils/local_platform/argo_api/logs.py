@@ -16,7 +16,7 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.faults import INTERNAL
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.errors import Refused
-from hera_utils.expressions.regexp import compiled
+from hera_utils.expressions.regexp import compile_pattern
 from hera_utils.expressions.values import Failure
 from hera_utils.local_platform.argo_api.answers import Reply, Stream, encode
 from hera_utils.local_platform.argo_api.following import Follower
@@ -50,7 +50,7 @@ def options_of(request: ArgoRequest) -> LogOptions:
     """The options of logs in a query: `logOptions.…` and `grep`."""
     pattern = request.query.get("grep", "")
     try:
-        expression = compiled(pattern) if pattern else None
+        expression = compile_pattern(pattern) if pattern else None
     except Failure as error:
         raise Refused(INTERNAL, f'failed to compile "{pattern}": {error}') from None
     since = float(request.number("logOptions.sinceTime.seconds"))

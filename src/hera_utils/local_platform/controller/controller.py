@@ -386,7 +386,7 @@ class Controller:
                 continue
             active.run.is_late, active.run.most_nodes = self._is_late, self._most_nodes
             try:
-                with measure_step(self.effects.metrics, active.run), cost.bounded():
+                with measure_step(self.effects.metrics, active.run), cost.limit_steps():
                     commands = self._advance_run(active.run, event)
             except Exception as error:
                 if refusable and isinstance(error, HeraUtilsError):
