@@ -18,4 +18,6 @@ def add_spec_warning(status: Json, warnings: Sequence[str]) -> None:
 def spec_warning(document: Mapping[str, Any]) -> str:
     """The message of the condition, "" if there is none."""
     conditions = (document.get("status") or {}).get("conditions") or ()
-    return "; ".join(one.get("message") or "" for one in conditions if one.get("type") == SPEC_WARNING)
+    return "; ".join(
+        condition.get("message") or "" for condition in conditions if condition.get("type") == SPEC_WARNING
+    )

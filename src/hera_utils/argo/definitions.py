@@ -178,7 +178,7 @@ def faults(document: Json, kind: str) -> list[str]:
 
 def add_kubernetes_remark(complaints: list[str]) -> list[str]:
     """The complaints, with Kubernetes' remark if they prevent the check of the rules about whole objects."""
-    unreadable = any(one.partition(": ")[2].startswith(_UNREADABLE) for one in complaints)
+    unreadable = any(complaint.partition(": ")[2].startswith(_UNREADABLE) for complaint in complaints)
     return [*complaints, NOT_CHECKED] if unreadable else complaints
 
 

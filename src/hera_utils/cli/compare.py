@@ -48,7 +48,8 @@ def command(
     entries = list({entry.name: entry for entry in entries_of(names)}.values())
     if conditions:
         more = [
-            match.entry for match in search_entries(recorded_entries(), [Condition.parse(one) for one in conditions])
+            match.entry
+            for match in search_entries(recorded_entries(), [Condition.parse(condition) for condition in conditions])
         ]
         entries += [entry for entry in more if entry.name not in {one.name for one in entries}]
     if len(entries) < 2:

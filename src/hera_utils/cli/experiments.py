@@ -42,7 +42,9 @@ def read_descriptions(path: Path) -> tuple[Experiment | None, list[Json]]:
     script = execute(path, (), recording=ScriptRecording(sending=False), host=ScriptHost(given_settings()))
     variables = vars(sys.modules["__main__"])
     for candidates in ([variables.get("experiment")], script.experiments, list(variables.values())):
-        several = list({id(one): one for one in candidates if isinstance(one, Experiment)}.values())
+        several = list(
+            {id(candidate): candidate for candidate in candidates if isinstance(candidate, Experiment)}.values()
+        )
         if len(several) == 1:
             return several[0], []
         if several:

@@ -50,7 +50,7 @@ class FollowedRun:
 
     @property
     def names(self) -> list[str]:
-        return [str(one["metadata"]["name"]) for one in self.workflows]
+        return [str(workflow["metadata"]["name"]) for workflow in self.workflows]
 
     @property
     def folder(self) -> Path | None:
@@ -63,7 +63,7 @@ class FollowedRun:
     def remaining(self) -> Remaining:
         from hera_utils.runs.remaining import NOTHING, find_remaining
 
-        phases = [phase_of(one) for one in self.workflows]
+        phases = [phase_of(workflow) for workflow in self.workflows]
         if not phases or any(phase not in COMPLETED for phase in phases):
             return NOTHING
         return find_remaining(self.workflows, self.folder, time.time())
@@ -183,5 +183,5 @@ def lines_about_unsubmitted_rest(run: FollowedRun) -> list[str]:
 
 def is_over(run: FollowedRun) -> bool:
     """Whether all workflows of a run have ended and no more are awaited."""
-    phases = [phase_of(one) for one in run.workflows]
+    phases = [phase_of(workflow) for workflow in run.workflows]
     return all(phase in COMPLETED for phase in phases) and not run.remaining.awaited

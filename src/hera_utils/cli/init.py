@@ -45,7 +45,7 @@ def command(folder: Path) -> int:
         )
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{folder} is a file", fix="choose another name")
-    there = [one for one in FILES if (folder / one).exists()]
+    there = [file for file in FILES if (folder / file).exists()]
     if there:
         raise SettingsError(
             f"{folder} has {there[0]} already{f' (and {len(there) - 1} more)' if len(there) > 1 else ''}",
@@ -53,8 +53,8 @@ def command(folder: Path) -> int:
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for one in FILES:
-            (folder / one).write_text(text_of(one, name), encoding="utf-8")
+        for file in FILES:
+            (folder / file).write_text(text_of(file, name), encoding="utf-8")
     except OSError as error:
         raise SettingsError(
             f"{error.filename} cannot be written ({system_reason(error)})", fix="choose another place"

@@ -121,7 +121,11 @@ def describe_missing_parameters(document: Json) -> str:
     if document["kind"] != "Workflow" or document["spec"].get("workflowTemplateRef"):
         return ""
     parameters = (document["spec"].get("arguments") or {}).get("parameters") or ()
-    names = [str(one.get("name")) for one in parameters if one.get("value") is None and not one.get("valueFrom")]
+    names = [
+        str(parameter.get("name"))
+        for parameter in parameters
+        if parameter.get("value") is None and not parameter.get("valueFrom")
+    ]
     return f"needs parameters when it runs: {' '.join(f'-p {name}=…' for name in names)}" if names else ""
 
 

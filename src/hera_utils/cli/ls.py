@@ -65,7 +65,7 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
         runs = join_workflows_of_runs(workflows)
         now = time.time()
         runs = [run for run in runs if run_filter.admits(run.name, run.phase, run.created, now)]
-        parts = [one for run in runs for one in run.workflows][:limit]
+        parts = [workflow for run in runs for workflow in run.workflows][:limit]
         remarks = remarks_on(client, parts) | reasons_of_failure(client, parts) if output == "text" else {}
         workflows = parts if output == "json" else [run.document for run in runs][:limit]
         filtered = bool(selector) or not run_filter.is_empty
@@ -73,8 +73,8 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
     if output == "json":
         print_json(workflows)
     elif output == "name":
-        for one in workflows:
-            print_line(one["metadata"]["name"])
+        for workflow in workflows:
+            print_line(workflow["metadata"]["name"])
     elif workflows:
         header = ("name", "status", "age", "duration", "pods ok", "message")
         lines = [_line(run.document, now, run.remark(remarks)) for run in runs[:limit]]
@@ -108,10 +108,10 @@ def _list_stored(output: str) -> int:
     with connect_client() as client:
         templates = list_stored(client, strict=True)
     if output == "json":
-        print_json([one.document for one in templates])
+        print_json([template.document for template in templates])
     elif output == "name":
-        for one in templates:
-            print_line(str(one))
+        for template in templates:
+            print_line(str(template))
     elif templates:
         _print_stored(templates)
     else:
@@ -169,7 +169,7 @@ class ListedRun:
 
     def remark(self, remarks: Mapping[str, str]) -> str | None:
         """The first remark on one of its workflows."""
-        names = (str(one["metadata"]["name"]) for one in self.workflows)
+        names = (str(workflow["metadata"]["name"]) for workflow in self.workflows)
         return next((remarks[name] for name in names if name in remarks), None)
 
     @property
@@ -183,8 +183,8 @@ def join_workflows_of_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     from hera_utils.runs.whole_run import submission_order
 
     members: dict[str, list[Json]] = {}
-    for one in workflows:
-        members.setdefault(run_of(one["metadata"]), []).append(one)
+    for workflow in workflows:
+        members.setdefault(run_of(workflow["metadata"]), []).append(workflow)
     return [
         ListedRun(_join_workflows(run, sorted(found, key=submission_order)), tuple(found))
         for run, found in members.items()
@@ -242,8 +242,10 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     from hera_utils.watch.progress_text import SUSPENDED
     from hera_utils.watch.waits import waiting_sentences_of
 
-    going = [one for one in workflows if phase_of(one) == "Running"]
-    remarks = {one["metadata"]["name"]: SUSPENDED for one in workflows if (one.get("spec") or {}).get("suspend")}
+    going = [workflow for workflow in workflows if phase_of(workflow) == "Running"]
+    remarks = {
+        workflow["metadata"]["name"]: SUSPENDED for workflow in workflows if (workflow.get("spec") or {}).get("suspend")
+    }
     for one in going[:_MOST_LOOKED_AT]:
         name = one["metadata"]["name"]
         if name in remarks:

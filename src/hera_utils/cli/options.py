@@ -82,7 +82,9 @@ def _option(field: Field, *, listed: bool) -> Callable[[Command], Command]:
     if field.name in _COMPLETED:
         more["shell_complete"] = complete_with(_COMPLETED[field.name])
     elif field.choices:
-        more["shell_complete"] = lambda ctx, parameter, typed: [one for one in field.choices if one.startswith(typed)]
+        more["shell_complete"] = lambda ctx, parameter, typed: [
+            choice for choice in field.choices if choice.startswith(typed)
+        ]
     return click.option(
         *names,
         f"setting_{field.name}",

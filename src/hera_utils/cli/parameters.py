@@ -33,7 +33,7 @@ def parameters(arguments: Sequence[str], file: Path | None = None) -> list[str]:
 def is_parameter_list(words: Sequence[str]) -> bool:
     """Whether these words are parameters, and nothing else."""
     try:
-        return all("=" in one for one in parameters(words))
+        return all("=" in parameter for parameter in parameters(words))
     except SettingsError:
         return False
 
@@ -77,7 +77,7 @@ def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[s
     spec = document["spec"]
     if spec.get("workflowTemplateRef"):
         return
-    known = [str(one.get("name")) for one in (spec.get("arguments") or {}).get("parameters") or ()]
+    known = [str(parameter.get("name")) for parameter in (spec.get("arguments") or {}).get("parameters") or ()]
     text = str(spec)
     for name, _ in map(name_and_value, assignments):
         if name not in known and not re.search(rf"workflow\.parameters\.{re.escape(name)}(?![\w-])", text):

@@ -49,13 +49,13 @@ def ls(output: str) -> int:
         print_json(
             [
                 {
-                    "name": one.name,
-                    "in_use": one.name == settings.profile,
-                    "settings": _without_passwords(one.settings),
-                    "token": one.has_token,
-                    "files": list(one.files),
+                    "name": profile.name,
+                    "in_use": profile.name == settings.profile,
+                    "settings": _without_passwords(profile.settings),
+                    "token": profile.has_token,
+                    "files": list(profile.files),
                 }
-                for one in all_profiles
+                for profile in all_profiles
             ]
         )
         return 0
@@ -64,14 +64,14 @@ def ls(output: str) -> int:
         return 0
     rows = [
         (
-            "*" if one.name == settings.profile else "",
-            one.name,
-            _describe_platform(one.settings),
-            str(one.settings.get("argo_namespace", "")),
-            "yes" if one.has_token else "",
-            ", ".join(map(_path_from_home, one.files)),
+            "*" if profile.name == settings.profile else "",
+            profile.name,
+            _describe_platform(profile.settings),
+            str(profile.settings.get("argo_namespace", "")),
+            "yes" if profile.has_token else "",
+            ", ".join(map(_path_from_home, profile.files)),
         )
-        for one in all_profiles
+        for profile in all_profiles
     ]
     print_table(("", "profile", "platform", "namespace", "token", "file"), rows)
     if settings.profile:
@@ -205,7 +205,9 @@ def _note_overridden(settings: CLIContext) -> None:
     from hera_utils.settings.profiles import list_profiles
     from hera_utils.settings.sources import Surroundings
 
-    profile_settings = next((one.settings for one in list_profiles(Surroundings()) if one.name == settings.profile), {})
+    profile_settings = next(
+        (profile.settings for profile in list_profiles(Surroundings()) if profile.name == settings.profile), {}
+    )
     for name in profile_settings:
         origin = settings.origin(name)
         if origin.startswith(("variable", "file", "flag")) and "profile" not in origin:

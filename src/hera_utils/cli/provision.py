@@ -54,7 +54,7 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
 
 
 def _change_as_json(change: Change) -> Json:
-    fields = [{"path": one.path, "before": one.before, "after": one.after} for one in change.fields]
+    fields = [{"path": field.path, "before": field.before, "after": field.after} for field in change.fields]
     return {
         "kind": change.declared.kind,
         "name": change.declared.name,

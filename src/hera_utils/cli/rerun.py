@@ -116,7 +116,10 @@ def _submit_recorded_workflows(
     if not recorded.workflows:
         raise ResourceError("the manifest holds no workflow", fix="name another manifest")
     values = dict(map(name_and_value, assignments))
-    documents = [(one["metadata"].get("name", ""), prepare_new_workflow(one, values)) for one in recorded.workflows]
+    documents = [
+        (workflow["metadata"].get("name", ""), prepare_new_workflow(workflow, values))
+        for workflow in recorded.workflows
+    ]
     first = [document for name, document in documents if name not in recorded.last]
     after = [document for name, document in documents if name in recorded.last]
     runs += _create_workflows(client, first)

@@ -359,7 +359,9 @@ def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) ->
         with report_errors_of_building(script):
             recording.look(template)
     documents = sort_by_dependency([build_document(template, script) for template in recording.templates])
-    store_all(client, [move_to_namespace(one, client.namespace) for one in documents], how=not recording.waiting)
+    store_all(
+        client, [move_to_namespace(document, client.namespace) for document in documents], how=not recording.waiting
+    )
 
 
 def submit_documents(

@@ -86,7 +86,7 @@ def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
     if len(names) == 1:
         return names
     wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")
-    phases = {one: phase_of(client.get(one, fields="status.phase")) for one in names}
+    phases = {name: phase_of(client.get(name, fields="status.phase")) for name in names}
     chosen = [one for one, phase in phases.items() if phase in wanted]
     if not chosen:
         listed = ", ".join(sorted(set(phases.values())))

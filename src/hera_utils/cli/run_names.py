@@ -75,7 +75,7 @@ def runs_of_platform(client: ArgoClient) -> list[str]:
     from hera_utils.runs.record import run_of
 
     workflows = client.list(fields="metadata.name,metadata.labels,metadata.creationTimestamp,metadata.resourceVersion")
-    newest_first = sorted((one["metadata"] for one in workflows), key=_sort_key_of_metadata, reverse=True)
+    newest_first = sorted((workflow["metadata"] for workflow in workflows), key=_sort_key_of_metadata, reverse=True)
     return list(dict.fromkeys(map(run_of, newest_first)))
 
 

@@ -48,7 +48,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     from hera_utils.cli.run_catalogue import all_entries, write_table
     from hera_utils.runs.conditions import Condition, check_columns, search_entries
 
-    parsed = [Condition.parse(one) for one in conditions]
+    parsed = [Condition.parse(condition) for condition in conditions]
     entries = all_entries()
     # the column `run` is always there
     chosen = [name for one in columns.split(",") if (name := one.strip()) not in ("", "run")]

@@ -186,7 +186,7 @@ def describe(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     spec = spec.get("workflowSpec") or spec
     for parameter in (spec.get("arguments") or {}).get("parameters") or ():
         yield f"  parameter {parameter['name']} = {parameter.get('value', '')}"
-    names = [one.get("name") for one in spec.get("templates") or ()]
+    names = [template.get("name") for template in spec.get("templates") or ()]
     if names:
         yield f"  templates: {', '.join(map(str, names))}"
     if stored.kind == _CRON:
@@ -211,7 +211,10 @@ def list_stored(
         except (AccessError, Refused) as error:
             unseen.append(error)
             continue
-        templates += [StoredTemplate(kind, str(one["metadata"]["name"]), {"kind": kind, **one}) for one in documents]
+        templates += [
+            StoredTemplate(kind, str(document["metadata"]["name"]), {"kind": kind, **document})
+            for document in documents
+        ]
     if strict and len(unseen) == len(kinds):
         raise unseen[0]
     return templates

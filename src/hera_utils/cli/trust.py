@@ -42,7 +42,7 @@ def command(remove: bool) -> int:
     digests = {os.path.realpath(file): digest_of(file) for file in files}
     settings = context(check_trust=False)
     # Digests of the content that was read.
-    found = {file: digest for one in find_concerns(settings) for file, digest in one.files.items()}
+    found = {file: digest for concern in find_concerns(settings) for file, digest in concern.files.items()}
     trust({**digests, **found}, around.user_folder)
     for path in (file for file in found if file not in digests):
         print_line(f"trusted in its present form: {path.removeprefix('link:')}")

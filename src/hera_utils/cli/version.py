@@ -33,15 +33,20 @@ def command(output: str) -> int:
     }
     verdicts = check_versions(versions["hera"], argo, kubernetes)
     if output == "json":
-        rows = [{"pair": one.pair, "verdict": one.verdict, "message": one.message, "fix": one.fix} for one in verdicts]
+        rows = [
+            {"pair": verdict.pair, "verdict": verdict.verdict, "message": verdict.message, "fix": verdict.fix}
+            for verdict in verdicts
+        ]
         print_json({**versions, "fits": rows})
     else:
         print_table(
             ("", "version"), [(name, version or why.get(name, "not asked")) for name, version in versions.items()]
         )
-        for one in verdicts:
+        for verdict in verdicts:
             print_line(
-                ("" if one.verdict == "good" else "! ") + one.message + (f"\n  fix: {one.fix}" if one.fix else "")
+                ("" if verdict.verdict == "good" else "! ")
+                + verdict.message
+                + (f"\n  fix: {verdict.fix}" if verdict.fix else "")
             )
     return 0
 

@@ -391,7 +391,9 @@ class ExecutionEngine:
                     findings = assert_ready(
                         self.context, environment, documents, lambda line: self.reporter.lines([line])
                     )
-                    self.reporter.lines([one.message if one.verdict == "good" else one.line() for one in findings])
+                    self.reporter.lines(
+                        [finding.message if finding.verdict == "good" else finding.line() for finding in findings]
+                    )
                 elif connection.local:
                     self._image_outcomes(definition, document)
                 self.reporter.provisioned(provisioned)

@@ -86,8 +86,8 @@ def describe_changes(changes: Iterable[FingerprintChange]) -> list[str]:
     """`code of collect (model.py) changed`, `input file changed (states.csv)`, …: one sentence for each kind of change."""
     words = []
     by_kind: dict[str, list[FingerprintChange]] = {}
-    for one in changes:
-        by_kind.setdefault(one.kind, []).append(one)
+    for change in changes:
+        by_kind.setdefault(change.kind, []).append(change)
     for kind, some in by_kind.items():
         names = list(dict.fromkeys(_labels(some)))
         tasks = [name for name in names if kind == ARGUMENT and name.startswith("task ")]

@@ -179,7 +179,7 @@ class Plan:
             ],
             "changes": []
             if self.decisions is None
-            else [one.as_json() for one in self.decisions.explanation.details()],
+            else [detail.as_json() for detail in self.decisions.explanation.details()],
             "assumed": [] if self.decisions is None else list(self.decisions.assumed),
         }
 

@@ -21,8 +21,8 @@ def return_printed_results(document: Json, fits: Callable[[Json], bool] = lambda
     """The document, which asks for what its tasks print. fits: whether a document is small enough; if it is not, nothing is changed."""
     spec = document.get("spec") or {}
     templates = spec.get("templates") or []
-    printing = {str(one.get("name")) for one in templates if _only_prints(one)}
-    changed = [_ask_for_result(one, printing) for one in templates]
+    printing = {str(template.get("name")) for template in templates if _only_prints(template)}
+    changed = [_ask_for_result(template, printing) for template in templates]
     if all(new is old for new, old in zip(changed, templates, strict=True)):
         return document
     asking = {**document, "spec": {**spec, "templates": changed}}

@@ -109,7 +109,7 @@ class SearchSession(Session):
 
     def _results_of(self, rows: Sequence[PointRow]) -> list[PointResult]:
         documents = [workflow_of(self.client, name) for name in dict.fromkeys(row.workflow for row in rows)]
-        results = Results.of([one for one in documents if one is not None], rows)
+        results = Results.of([document for document in documents if document is not None], rows)
         return [point for point in results.points if point.tasks]
 
     def _refuse_units_that_are_pruned(self) -> None:
@@ -346,7 +346,7 @@ class SearchSession(Session):
         design, trials = self.rounds.design, list(self.replayed.course.trials.values())
         counts = [counted(len(trials), "point")]
         counts += [
-            f"{count} {what}" for what in (FAILED, PRUNED) if (count := sum(one.status == what for one in trials))
+            f"{count} {what}" for what in (FAILED, PRUNED) if (count := sum(trial.status == what for trial in trials))
         ]
         front = best(design, trials)
         if not front:

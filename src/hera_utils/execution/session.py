@@ -322,7 +322,7 @@ class Session:
         return outputs
 
     def _known_points(self) -> dict[str, Point]:
-        return {one.id: one for one in self.definition.inputs.points}
+        return {point.id: point for point in self.definition.inputs.points}
 
     @cached_property
     def _files_written(self) -> DeclaredFiles:

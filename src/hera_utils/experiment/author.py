@@ -57,7 +57,7 @@ def authors_of(authors: str | Author | Iterable[str | Author]) -> tuple[Author, 
     pieces = (
         authors.split(";") if isinstance(authors, str) else [authors] if isinstance(authors, Author) else list(authors)
     )
-    return tuple(one if isinstance(one, Author) else Author.of_text(one) for one in pieces if one)
+    return tuple(piece if isinstance(piece, Author) else Author.of_text(piece) for piece in pieces if piece)
 
 
 def _has_valid_checksum(orcid: str) -> bool:

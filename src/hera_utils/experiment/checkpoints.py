@@ -43,7 +43,9 @@ def fill_in_checkpoints(document: Json, beginning: Callable[[str], str]) -> Json
         return document
     ready: Json = json.loads(resolve_marks(text, beginning))
     for template in ready["spec"].get("templates") or ():
-        if any(one.get("name") == PARAMETER for one in (template.get("inputs") or {}).get("parameters") or ()):
+        if any(
+            parameter.get("name") == PARAMETER for parameter in (template.get("inputs") or {}).get("parameters") or ()
+        ):
             _add_variable(template)
     return ready
 

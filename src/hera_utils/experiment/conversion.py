@@ -209,7 +209,7 @@ def field_types(kind: type) -> dict[str, Any]:
         hints = typing.get_type_hints(kind, include_extras=True)
     except (NameError, TypeError, AttributeError):  # a class inside a function may use names of that function
         hints = {}
-    return {one.name: hints.get(one.name, Any) for one in dataclasses.fields(kind)}
+    return {field.name: hints.get(field.name, Any) for field in dataclasses.fields(kind)}
 
 
 def build_instance(kind: type, raw: Any, path: str, *, written: bool = False) -> Any:

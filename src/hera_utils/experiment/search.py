@@ -380,7 +380,9 @@ def known_points(sweep: Sweep, points: Sequence[Point]) -> Search:
 def best(design: SearchDesign, trials: Iterable[Trial]) -> list[Trial]:
     """The best trials: one for one objective, the Pareto front for several, [] if no trial has a value."""
     signs = [1.0] * len(design.minimize) + [-1.0] * len(design.maximize)
-    valued = [(tuple(s * v for s, v in zip(signs, one.values, strict=True)), one) for one in trials if one.values]
+    valued = [
+        (tuple(s * v for s, v in zip(signs, trial.values, strict=True)), trial) for trial in trials if trial.values
+    ]
     if len(signs) == 1:
         return [min(valued, key=lambda pair: pair[0])[1]] if valued else []
     return [one for mine, one in valued if not any(_dominates(other, mine) for other, _ in valued)]

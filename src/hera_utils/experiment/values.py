@@ -91,7 +91,7 @@ def _canonical_of_other_types(value: Any) -> str:
 def members_of(value: Any) -> dict[str, Any] | None:
     """The fields of a dataclass or of a pydantic model as name → value; None for anything else."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if hasattr(type(value), "model_fields"):
         return {name: getattr(value, name) for name in type(value).model_fields}
     return None

@@ -51,5 +51,5 @@ def expressions_in(document: Any) -> list[str]:
 def hint_at_dashes(document: Any, variables: Iterable[str]) -> str:
     """A hint for the message about a failed expression of the document; "" when no variable in it has a name with a dash."""
     names = {part for variable in variables for part in variable.split(".")}
-    found = [one for expression in expressions_in(document) for one in find_dashed_paths(expression, names)]
+    found = [path for expression in expressions_in(document) for path in find_dashed_paths(expression, names)]
     return "".join(f"; {one.written} subtracts: write {one.better}" for one in dict.fromkeys(found))

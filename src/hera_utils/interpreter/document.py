@@ -34,7 +34,9 @@ def resource_of(kind: str) -> str:
 
 def template_documents(templates: Iterable[Json]) -> Lookup:
     """A lookup in whole documents (`kind` set), such as an event's."""
-    known = {(one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one for one in templates}
+    known = {
+        (template.get("kind", "WorkflowTemplate"), template["metadata"]["name"]): template for template in templates
+    }
     return lambda kind, name: known.get((kind, name))
 
 

@@ -66,7 +66,9 @@ def workflow(binding: Json, template: Json, event: Json, entropy: Entropy) -> Js
             metadata[part] = _text(own[part], part, event, entropy)
     metadata.setdefault("name", generated_name(metadata["generateName"], entropy.seed))
     metadata["labels"][BINDING_LABEL] = binding["metadata"]["name"]
-    parameters = [_parameter(one, event, entropy) for one in (submit.get("arguments") or {}).get("parameters") or ()]
+    parameters = [
+        _parameter(parameter, event, entropy) for parameter in (submit.get("arguments") or {}).get("parameters") or ()
+    ]
     if parameters:
         document["spec"]["arguments"] = {"parameters": parameters}
     return document

@@ -43,7 +43,7 @@ def _has_running_pods(context: Context) -> bool:
     """
     if not context.ledger.running_pods:
         return False
-    running = (one for one in context.run.nodes.values() if one["type"] == "Pod" and one["phase"] == phases.RUNNING)
+    running = (node for node in context.run.nodes.values() if node["type"] == "Pod" and node["phase"] == phases.RUNNING)
     return any(not one.get("daemoned") for one in running)
 
 
@@ -89,7 +89,7 @@ def close(context: Context, phase: str, message: str) -> None:
             context.ledger.change(entry, phase=phases.ERROR, message="Workflow operation error")
     status["finishedAt"] = timestamps.text(context.ledger.now)
     context.document["metadata"]["labels"][_COMPLETED_LABEL] = "true"
-    conditions = [one for one in status.get("conditions") or () if one.get("type") != "Completed"]
+    conditions = [condition for condition in status.get("conditions") or () if condition.get("type") != "Completed"]
     status["conditions"] = [*conditions, {"type": "Completed", "status": "True"}]
     duration_variable(context)
     context.frames.clear()
@@ -119,7 +119,7 @@ def note_totals(context: Context) -> None:
 def note_pods(context: Context) -> None:
     """The condition PodRunning, also of a run without pods. Argo sets it whenever it looks at a workflow, except for the first time."""
     conditions = context.document["status"].setdefault("conditions", [])
-    if not any(one["type"] == _PODS for one in conditions):
+    if not any(condition["type"] == _PODS for condition in conditions):
         conditions.insert(0, {"type": _PODS, "status": "False"})
     _set_pods_condition(context)
 

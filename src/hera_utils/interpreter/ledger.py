@@ -38,8 +38,10 @@ def _characters(values: Json | None) -> int:
     if not values:
         return 0
     size = len(str(values.get("result") or ""))
-    size += sum(len(str(one.get("value") or "")) for one in values.get("parameters") or ())
-    return size + sum(len(str((one.get("raw") or {}).get("data") or "")) for one in values.get("artifacts") or ())
+    size += sum(len(str(parameter.get("value") or "")) for parameter in values.get("parameters") or ())
+    return size + sum(
+        len(str((artifact.get("raw") or {}).get("data") or "")) for artifact in values.get("artifacts") or ()
+    )
 
 
 def _excess_characters(text: str | None) -> int:

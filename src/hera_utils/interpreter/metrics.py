@@ -47,7 +47,7 @@ def emit_workflow_metrics(context: Context, *, ended: bool) -> None:
 def record_problem(document: Json, message: str) -> None:
     """Record an error in a metric as Argo does: in one condition, with the last message."""
     status = document["status"]
-    others = [one for one in status.get("conditions") or () if one.get("type") != CONDITION]
+    others = [condition for condition in status.get("conditions") or () if condition.get("type") != CONDITION]
     status["conditions"] = [*others, {"type": CONDITION, "status": "True", "message": message}]
 
 
@@ -136,13 +136,13 @@ def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, A
     kind = next((one for one in ("gauge", "histogram", "counter") if metric.get(one) is not None), "")
     if not kind:
         raise Fault(f"could not construct metric '{name}': invalid metric spec")
-    labels = {str(one["key"]): str(one.get("value") or "") for one in filled.get("labels") or ()}
+    labels = {str(label["key"]): str(label.get("value") or "") for label in filled.get("labels") or ()}
     definition = metric[kind]
     if clocks is not None:
         since, until = _realtime(str(definition.get("value") or ""), clocks)
         return EmitMetric(name, str(filled["help"]), kind, labels, since=since, until=until)
     value = _number(name, str(definition.get("value") or ""), scope)
-    buckets = tuple(sorted(float(one) for one in definition.get("buckets") or ())) if kind == "histogram" else ()
+    buckets = tuple(sorted(float(bucket) for bucket in definition.get("buckets") or ())) if kind == "histogram" else ()
     return EmitMetric(
         name, str(filled["help"]), kind, labels, value, str(definition.get("operation") or "Set"), buckets
     )

@@ -73,7 +73,14 @@ def main_names(template: Json) -> set[str]:
 
 
 def exit_code(containers: Sequence[ContainerState]) -> int | None:
-    return next((one.exit_code for one in containers if one.name == "main" and one.exit_code is not None), None)
+    return next(
+        (
+            container.exit_code
+            for container in containers
+            if container.name == "main" and container.exit_code is not None
+        ),
+        None,
+    )
 
 
 def of_container(container: ContainerState, pod_failed: bool) -> PodOutcome:
@@ -93,17 +100,19 @@ def outputs(event: PodFinished, template: Json) -> Json:
     """The outputs of the node: those that the executor reports, completed from the template's declarations, and the exit code."""
     result: Json = {}
     declared = template.get("outputs") or {}
-    reported = {one["name"]: one for one in event.outputs.get("parameters") or ()}
+    reported = {parameter["name"]: parameter for parameter in event.outputs.get("parameters") or ()}
     # A resource template reports its outputs itself, and only if it succeeds.
     nothing = kind_of(template) == "resource" and event.phase != "Succeeded"
     if event.containers and not nothing:  # Argo's executor reports all declared outputs, even without a value
-        parameters = [{**one, **reported.pop(one["name"], {})} for one in declared.get("parameters") or ()]
+        parameters = [
+            {**parameter, **reported.pop(parameter["name"], {})} for parameter in declared.get("parameters") or ()
+        ]
         if parameters or reported:
             result["parameters"] = [*parameters, *reported.values()]
     elif reported:
         result["parameters"] = list(reported.values())
-    wanted = {one["name"]: one for one in declared.get("artifacts") or ()}
-    artifacts = [{**wanted.get(one["name"], {}), **one} for one in event.outputs.get("artifacts") or ()]
+    wanted = {artifact["name"]: artifact for artifact in declared.get("artifacts") or ()}
+    artifacts = [{**wanted.get(artifact["name"], {}), **artifact} for artifact in event.outputs.get("artifacts") or ()]
     if artifacts:
         result["artifacts"] = artifacts
     if event.outputs.get("result") is not None:
@@ -121,7 +130,7 @@ _PROGRESS_TICK = 60.0  # seconds between two reports of Argo's executor (ARGO_PR
 
 def is_progress_reported(containers: Sequence[ContainerState]) -> bool:
     """Whether Argo's executor would have reported the progress that the pod wrote: it reports each minute, not at the end."""
-    times = [(one.started_at, one.finished_at) for one in containers if one.name == "main"]
+    times = [(container.started_at, container.finished_at) for container in containers if container.name == "main"]
     return any(start is not None and end is not None and end - start >= _PROGRESS_TICK for start, end in times)
 
 
@@ -134,7 +143,7 @@ def finished_at(containers: Sequence[ContainerState], now: float) -> float:
 def ran(event: PodFinished, template: Json) -> Json | None:
     """The field RAN: times of the main containers, start of the interpreter, resources used by the pod; None if none started."""
     names = main_names(template)
-    own = [one for one in event.containers if one.name in names and one.started_at is not None]
+    own = [container for container in event.containers if container.name in names and container.started_at is not None]
     starts = [one.started_at for one in own if one.started_at is not None]
     ends = [one.finished_at for one in own if one.finished_at is not None]
     if not starts or not ends:

@@ -53,7 +53,7 @@ def _long_arguments(pod: Json) -> int:
     """Bytes, as JSON, of the first arguments that are too long to be part of the pod; 0 when none are."""
     for container in pod["spec"]["containers"]:
         arguments = container.get("args") or ()
-        if sum(len(one) for one in arguments if isinstance(one, str)) > LONGEST_VARIABLE // 6:
+        if sum(len(argument) for argument in arguments if isinstance(argument, str)) > LONGEST_VARIABLE // 6:
             size = len(
                 json.dumps(arguments, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
             )

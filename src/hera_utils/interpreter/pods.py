@@ -34,9 +34,11 @@ def build(context: Context, frame: Frame) -> Json:
         spec["activeDeadlineSeconds"] = seconds
     spec.update(podspec.from_workflow(context.spec, template, _boundary_template(context, frame)))
     spec["containers"] = containers + [
-        podspec.extra_container(one, containers) for one in template.get("sidecars") or ()
+        podspec.extra_container(sidecar, containers) for sidecar in template.get("sidecars") or ()
     ]
-    inits = [podspec.extra_container(one, containers) for one in template.get("initContainers") or ()]
+    inits = [
+        podspec.extra_container(init_container, containers) for init_container in template.get("initContainers") or ()
+    ]
     if inits:
         spec["initContainers"] = inits
     volumes = podspec.volumes(
@@ -87,7 +89,8 @@ def main_containers(template: Json) -> list[Json]:
     kind = kind_of(template)
     if kind == "containerSet":
         return [
-            _set_container(template["containerSet"], one) for one in template["containerSet"].get("containers") or ()
+            _set_container(template["containerSet"], container)
+            for container in template["containerSet"].get("containers") or ()
         ]
     if kind == "container":
         return [{**template["container"], "name": "main"}]
@@ -203,7 +206,10 @@ def open_containers(context: Context, frame: Frame, node: Json) -> None:
             )  # fmt: skip
     for container in containers:
         child = ledger.id_of(f"{node['name']}.{container['name']}")
-        above = [ledger.nodes[ledger.id_of(f"{node['name']}.{one}")] for one in container.get("dependencies") or ()]
+        above = [
+            ledger.nodes[ledger.id_of(f"{node['name']}.{dependency}")]
+            for dependency in container.get("dependencies") or ()
+        ]
         for parent in above or [node]:
             ledger.adopt(parent, child)
 

@@ -72,7 +72,9 @@ def _retried(spec: Json) -> set[str]:
     """The names of the templates that have a retryStrategy."""
     always = (spec.get("templateDefaults") or {}).get("retryStrategy") is not None
     return {
-        one.get("name", "") for one in spec.get("templates") or () if always or one.get("retryStrategy") is not None
+        template.get("name", "")
+        for template in spec.get("templates") or ()
+        if always or template.get("retryStrategy") is not None
     }
 
 
@@ -87,7 +89,7 @@ def _warn_of_inline_templates(path: str, step: Json, by_key: dict[str, Json]) ->
     inline = step["inline"]
     if by_key.setdefault(step.get("name", ""), inline) != inline:
         yield f"{path}: called by templateRef it runs the inline template of the first step of that name; give it another name"
-    own = {one.get("name") for one in (inline.get("inputs") or {}).get("parameters") or ()}
+    own = {parameter.get("name") for parameter in (inline.get("inputs") or {}).get("parameters") or ()}
     try:
         known = tags.simple_tags_in(inline)
     except ExpressionError:

@@ -70,7 +70,9 @@ def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
     if not parameters:
         return None
     arguments = with_parameters(run.document["spec"].get("arguments"), parameters)
-    found = [one for one in definitions.faults({"spec": {"arguments": arguments}}, "Workflow") if "arguments" in one]
+    found = [
+        fault for fault in definitions.faults({"spec": {"arguments": arguments}}, "Workflow") if "arguments" in fault
+    ]
     if found:
         raise Refused(INVALID_ARGUMENT, f'Workflow.argoproj.io "{run.name}" is invalid: {names.join_messages(found)}')
     return arguments
@@ -272,7 +274,7 @@ def _begin_again(node: Json, at: float) -> None:
     if node["type"] == "Suspend":
         parameters = (node.get("outputs") or {}).get("parameters")
         if parameters:
-            given = [{"name": one["name"], "valueFrom": {"supplied": {}}} for one in parameters]
+            given = [{"name": parameter["name"], "valueFrom": {"supplied": {}}} for parameter in parameters]
             node["outputs"] = {**node["outputs"], "parameters": given}
     if node.get("phase") != "Skipped":
         node["phase"] = "Running"
@@ -297,5 +299,5 @@ def _apply_header(run: Run, event: RetryRequested, arguments: Json | None) -> No
     for field in ("phase", "message", "persistentVolumeClaims"):
         status.pop(field, None)
     status["startedAt"], status["finishedAt"] = timestamps.text(event.at), None
-    others = [one for one in status.get("conditions") or () if one.get("type") != "Completed"]
+    others = [condition for condition in status.get("conditions") or () if condition.get("type") != "Completed"]
     status["conditions"] = [*others, {"type": "Completed", "status": "False"}]

@@ -71,7 +71,7 @@ def set_node(walk: Walk, event: events.SetRequested) -> None:
         if event.output_parameters:
             given = _with_values(node.get("outputs"), event.output_parameters)
             walk.ledger.change(node, outputs=given)
-            mine = [one for one in given["parameters"] if one["name"] in event.output_parameters]
+            mine = [parameter for parameter in given["parameters"] if parameter["name"] in event.output_parameters]
             outputs.publish(walk, {"parameters": mine})
         if event.message:
             walk.ledger.change(node, message=event.message)

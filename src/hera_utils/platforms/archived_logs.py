@@ -32,7 +32,7 @@ def pods_without_streamed_lines(
     """(pod, id of its node) of the finished pods without any line in the stream whose log is kept. streamed: pods with lines. Pure."""
     missing = []
     for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
-        kept = [one.get("name") for one in (node.get("outputs") or {}).get("artifacts") or ()]
+        kept = [artifact.get("name") for artifact in (node.get("outputs") or {}).get("artifacts") or ()]
         if node.get("type") != "Pod" or not node.get("finishedAt") or f"{request.container}-logs" not in kept:
             continue
         pod = pod_of(workflow, node)

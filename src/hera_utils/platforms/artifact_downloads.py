@@ -114,7 +114,7 @@ def path_of(namespace: str, workflow: str, node: str, name: str, record: str = "
 
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
     """The artifacts of a task (or of every item of a fan-out with this name) with this name; without a name all except logs."""
-    found = [one for one in artifacts if not task or task in _names_of_task(one.task)]
+    found = [artifact for artifact in artifacts if not task or task in _names_of_task(artifact.task)]
     return [one for one in found if one.name == name] if name else [one for one in found if not one.is_log]
 
 
@@ -194,7 +194,7 @@ class _DownloadFolder:
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
             if record["run"] == run:
                 self._recorded = {
-                    str(one["path"]): one for one in record["files"] if _is_downloaded_by_us(str(one["path"]))
+                    str(file["path"]): file for file in record["files"] if _is_downloaded_by_us(str(file["path"]))
                 }
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is no record, or it is of another program: download everything
@@ -230,7 +230,7 @@ class _DownloadFolder:
         files = [self._recorded[path] for path in sorted(self._recorded)]
         record = json.dumps({"run": self._run, "files": files}, indent=1) + "\n"
         write_atomically(self.folder / RECORD, record.encode())
-        write_atomically(self.folder / SUMS, "".join(f"{one['sha256']}  {one['path']}\n" for one in files).encode())
+        write_atomically(self.folder / SUMS, "".join(f"{file['sha256']}  {file['path']}\n" for file in files).encode())
 
 
 class _ArtifactDownload:

@@ -258,7 +258,11 @@ def _is_ready(pod: Json) -> bool:
     status = pod.get("status") or {}
     if status.get("phase") != "Running" or pod["metadata"].get("deletionTimestamp"):
         return False
-    return all(one.get("status") == "True" for one in status.get("conditions") or () if one.get("type") == "Ready")
+    return all(
+        condition.get("status") == "True"
+        for condition in status.get("conditions") or ()
+        if condition.get("type") == "Ready"
+    )
 
 
 def _container_port(pod: Json, target: int | str) -> int:

@@ -61,8 +61,8 @@ def objects_of_environment(environment: Environment, namespace: str, *, local: b
     whose file cannot be read says so in `lacking`.
     """
     objects = [
-        DeclaredObject("PersistentVolumeClaim", one.claim_name, _mark_as_ours(claim(one)))
-        for one in environment.volumes
+        DeclaredObject("PersistentVolumeClaim", volume.claim_name, _mark_as_ours(claim(volume)))
+        for volume in environment.volumes
     ]
     for one in environment.config_maps:
         document = _mark_as_ours(config_map(one.name, one.data)) if one.data or local else None

@@ -56,7 +56,7 @@ class Change:
         )
         text = "; ".join(filter(None, [state, self.note]))
         first = f"{mark} {self.declared.word} {self.declared.name}" + (f"  {text}" if text else "")
-        more = [f"    {one.line()}" for one in self.fields]
+        more = [f"    {field.line()}" for field in self.fields]
         return [first, *more, *([f"    → {self.fix}"] if self.fix else [])]
 
     def done(self) -> str:
@@ -227,7 +227,7 @@ def _differing_fields(document: Json, live: Json) -> list[FieldDiff]:
     """Where somebody else's object differs from the declared one; fields that only they have do not count."""
     wanted = {key: value for key, value in document.items() if key not in ("metadata", "apiVersion")}
     fields = difference({key: live.get(key) for key in wanted} | {"kind": document["kind"]}, wanted)
-    return [one for one in fields if one.after is not None and one.before != one.after]
+    return [field for field in fields if field.after is not None and field.before != field.after]
 
 
 def _fields_of(document: Json) -> list[FieldDiff]:

@@ -66,7 +66,7 @@ def check_contact(context: CLIContext, environment: Environment | None, needs: N
     else:
         findings += lost
     dates = [answers[0], *answers[2:3]]
-    findings += _finding_on_clocks([one for one in dates if isinstance(one, ClusterReply)])
+    findings += _finding_on_clocks([date for date in dates if isinstance(date, ClusterReply)])
     return target, findings
 
 

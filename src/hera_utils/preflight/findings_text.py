@@ -80,9 +80,9 @@ def _command(text: str) -> bool:
 
 
 def summarize(findings: Sequence[Finding]) -> str:
-    problems = sum(not one.ok for one in findings)
-    warnings = sum(one.verdict == "warning" for one in findings)
-    unknown = sum(one.verdict == "unknown" for one in findings)
+    problems = sum(not finding.ok for finding in findings)
+    warnings = sum(finding.verdict == "warning" for finding in findings)
+    unknown = sum(finding.verdict == "unknown" for finding in findings)
     parts = [counted(problems, "problem") if problems else "no problems"]
     if warnings:
         parts.append(counted(warnings, "warning"))

@@ -163,7 +163,7 @@ class _Chooser:
 
 
 def _names(requirements: Iterable[str], package: str) -> bool:
-    return any(re.match(rf"\s*{package}(?![A-Za-z0-9._-])", one, re.IGNORECASE) for one in requirements)
+    return any(re.match(rf"\s*{package}(?![A-Za-z0-9._-])", requirement, re.IGNORECASE) for requirement in requirements)
 
 
 def requirements_of_run(environment: Environment) -> tuple[str, ...]:
@@ -233,7 +233,9 @@ def uses_of_templates(reach: Reach) -> dict[str, list[ImageUse]]:
     """image → its uses by the containers of all templates. Parameters of the workflow in image names are replaced by their values."""
     uses: dict[str, list[ImageUse]] = {}
     arguments = (reach.spec.get("arguments") or {}).get("parameters") or ()
-    values = {str(one.get("name")): str(one["value"]) for one in arguments if one.get("value") is not None}
+    values = {
+        str(argument.get("name")): str(argument["value"]) for argument in arguments if argument.get("value") is not None
+    }
 
     def value(tag: re.Match[str]) -> str:
         return values.get(tag[1], tag[0])

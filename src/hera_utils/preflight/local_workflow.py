@@ -369,8 +369,8 @@ def _without_created_objects(needs: Needs, environment: Environment, siblings: I
     """The needs without what the environment or the workflow's file describes: a run on this machine creates that."""
     created = {name: {one for kind, one in siblings if kind == name} for name in OBJECTS}
     claims = created["PersistentVolumeClaim"] | {volume.claim_name for volume in environment.volumes}
-    config_maps = created["ConfigMap"] | {one.name for one in environment.config_maps}
-    secrets = created["Secret"] | {one.name for one in environment.secrets}
+    config_maps = created["ConfigMap"] | {config_map.name for config_map in environment.config_maps}
+    secrets = created["Secret"] | {secret.name for secret in environment.secrets}
     if environment.image_pull_secret is not None:
         secrets.add(environment.image_pull_secret.name)
     accounts = {environment.service_account.name} if environment.service_account is not None else set()

@@ -190,7 +190,7 @@ def _single_node(target: Target) -> bool:
     assert target.asker is not None
     answer = target.asker.get("api/v1/nodes")
     nodes = answer.body.get("items") or [] if answer.ok else []
-    return sum(not (one.get("spec") or {}).get("unschedulable") for one in nodes) == 1
+    return sum(not (node.get("spec") or {}).get("unschedulable") for node in nodes) == 1
 
 
 # --- config maps and secrets ---------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ _SECRET = _Kind("Secret", "secret", "secrets", "create secret generic", "--from-
 
 
 def check_config_maps(target: Target) -> Iterator[Finding]:
-    declared = {one.name: tuple(one.data) for one in target.environment.config_maps}
+    declared = {config_map.name: tuple(config_map.data) for config_map in target.environment.config_maps}
     things = dict(target.needs.config_maps)
     for name in [*declared, *filter(None, [target.context.k8s_configmap_name])]:
         things.setdefault(name, DataReference(name, "environment"))
@@ -222,7 +222,7 @@ def check_config_maps(target: Target) -> Iterator[Finding]:
 
 
 def check_secrets(target: Target) -> Iterator[Finding]:
-    declared = {one.name: one.keys for one in target.environment.secrets}
+    declared = {secret.name: secret.keys for secret in target.environment.secrets}
     return _check_references(target, _SECRET, dict(target.needs.secrets), declared)
 
 
@@ -285,8 +285,8 @@ def check_service_accounts(target: Target) -> Iterator[Finding]:
             yield _finding_when_hidden("service account", name, answer)
         else:
             yield good("service account", f'service account "{name}" exists')
-            for one in answer.body.get("imagePullSecrets") or []:
-                target.needs.pull_secrets.setdefault(str(one.get("name")), f"service account {name}")
+            for image_pull_secret in answer.body.get("imagePullSecrets") or []:
+                target.needs.pull_secrets.setdefault(str(image_pull_secret.get("name")), f"service account {name}")
     yield from _check_pull_secrets(target)
 
 

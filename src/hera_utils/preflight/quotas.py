@@ -115,7 +115,11 @@ def amount_of(size: PodSize, path: str, kind: str, what: str, limits: list[Json]
     if amount_text is None:
         field = "defaultRequest" if kind == "requests" else "default"
         amount_text = next(
-            (one[field][what] for one in limits if one.get("type") == "Container" and what in (one.get(field) or {})),
+            (
+                limit[field][what]
+                for limit in limits
+                if limit.get("type") == "Container" and what in (limit.get(field) or {})
+            ),
             None,
         )
     return None if amount_text is None else amount(amount_text)
@@ -126,11 +130,11 @@ def amount_of(size: PodSize, path: str, kind: str, what: str, limits: list[Json]
 
 def _limits_of(item: Json) -> list[Json]:
     name = str((item.get("metadata") or {}).get("name"))
-    return [{**one, "name": name} for one in (item.get("spec") or {}).get("limits") or []]
+    return [{**limit, "name": name} for limit in (item.get("spec") or {}).get("limits") or []]
 
 
 def _check_limit_ranges(target: Target, limits: list[Json]) -> Iterator[Finding]:
-    troubles = list(dict.fromkeys(trouble for one in limits for trouble in _check_limit_range(target, one, limits)))
+    troubles = list(dict.fromkeys(trouble for limit in limits for trouble in _check_limit_range(target, limit, limits)))
     yield from troubles
     if not troubles and limits:
         yield good("limit range", "the limit ranges accept its pods")

@@ -155,7 +155,7 @@ def _rules_of(target: Target, account: str) -> list[Json] | None:
     known = {("Role", one["metadata"]["name"]): one for one in found}
     known |= {("ClusterRole", one["metadata"]["name"]): one for one in wide or []}
     references = [one.get("roleRef") or {} for one in bound]
-    chosen = [known.get((str(one.get("kind")), str(one.get("name")))) or {} for one in references]
+    chosen = [known.get((str(reference.get("kind")), str(reference.get("name")))) or {} for reference in references]
     return [rule for one in chosen for rule in one.get("rules") or []]
 
 

@@ -34,7 +34,7 @@ def packages_of_script(path: Path) -> list[str]:
         packages = tomllib.loads("\n".join(lines)).get("dependencies", [])
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"the comment `# /// script` of {path} is not TOML: {error}", fix="correct it") from None
-    if not (isinstance(packages, list) and all(isinstance(one, str) for one in packages)):
+    if not (isinstance(packages, list) and all(isinstance(package, str) for package in packages)):
         raise SettingsError(f"`dependencies` in the comment of {path} must be a list of texts", fix="correct it")
     return packages
 

@@ -50,7 +50,9 @@ def longest_list(document: Json) -> int:
     """The length of the longest list that grows with a sweep: the templates, or the tasks of a DAG."""
     _, spec = _spec(document)
     templates = spec.get("templates") or []
-    return max((len(templates), *(len((one.get("dag") or {}).get("tasks") or ()) for one in templates)), default=0)
+    return max(
+        (len(templates), *(len((template.get("dag") or {}).get("tasks") or ()) for template in templates)), default=0
+    )
 
 
 def find_breaches(document: Json) -> list[tuple[str, str]]:
@@ -68,7 +70,7 @@ def describe_oversized_outputs(document: Json) -> str:
     oversized: dict[str, int] = {}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
         parameters = (node.get("outputs") or {}).get("parameters") or () if node.get("type") == "Pod" else ()
-        held = sum(len(str(one.get("value") or "").encode()) for one in parameters)
+        held = sum(len(str(parameter.get("value") or "").encode()) for parameter in parameters)
         if held > ETCD_BYTES:
             oversized[str(node.get("displayName") or node.get("name"))] = held
     if not oversized:

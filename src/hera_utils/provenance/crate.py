@@ -232,7 +232,9 @@ def _content(
                 earlier=name in run.earlier,
             )
         )
-    last = max((one.finished or one.started for one in executions if not one.earlier), default="")
+    last = max(
+        (execution.finished or execution.started for execution in executions if not execution.earlier), default=""
+    )
     usage: dict[str, int] = {}
     for row in results:
         for name, amount in row.usage.items():
@@ -245,7 +247,7 @@ def _content(
         published=last or "1970-01-01T00:00:00Z",
         executions=executions,
         files=files,
-        script=source if any(one.path == source for one in files) else "",
+        script=source if any(file.path == source for file in files) else "",
         origin=Path(os.path.relpath(script, folder)).as_posix() if script else "",
         arguments=run.facts.get("arguments"),
         inputs=_inputs(run),
@@ -335,7 +337,7 @@ def interpreter_of(documents: Iterable[Json], startable: Sequence[str]) -> str:
     startable: the interpreters that may be started. The annotation of a workflow could name any program, even one that its tasks wrote.
     """
     annotations = (document["metadata"].get("annotations") or {} for document in documents)
-    named = next((str(one[PYTHON]) for one in annotations if one.get(PYTHON)), "")
+    named = next((str(annotation[PYTHON]) for annotation in annotations if annotation.get(PYTHON)), "")
     return named if os.path.abspath(named) in startable else ""
 
 

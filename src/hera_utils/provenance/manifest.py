@@ -153,7 +153,7 @@ def metadata(content: ManifestContent) -> Json:
         "author": _ids(_person_id(author) for author in content.authors or _people(content)),
         "conformsTo": _ids(profiles),
         "mainEntity": _id(main),
-        "hasPart": _ids(one.path for one in content.files),
+        "hasPart": _ids(file.path for file in content.files),
         "mentions": _ids(
             [*_actions(content), *tasks.actions, *(one["@id"] for one in _describe_script(content, tasks))]
         ),
@@ -190,15 +190,15 @@ def _task_actions(content: ManifestContent) -> TaskActions:
     own = set(_actions(content))
     workflows = [
         WorkflowRun(
-            one.name,
-            one.path,
-            f"#run-{one.name}" if f"#run-{one.name}" in own else "#run",
+            execution.name,
+            execution.path,
+            f"#run-{execution.name}" if f"#run-{execution.name}" in own else "#run",
             content.engine,
-            one.phase,
+            execution.phase,
         )
-        for one in content.executions
+        for execution in content.executions
     ]
-    table = next((one.path for one in content.files if one.role == "results"), "")
+    table = next((file.path for file in content.files if file.role == "results"), "")
     version = content.facts.get("commit", "")[:12] or next(iter(content.versions.values()), "")
     agent = _person_id(_agent(content)) if content.agent else ""
     return TaskActions(workflows, content.tasks[:MOST_TASKS], version, table, agent)
@@ -208,15 +208,18 @@ def _steps_of_script(content: ManifestContent, tasks: TaskActions) -> list[str]:
     """The names of the workflows, which are the steps of the script; [] without a script or without tasks."""
     if not content.script or not tasks.entities:
         return []
-    return [one.name for one in content.executions]
+    return [execution.name for execution in content.executions]
 
 
 def _describe_script(content: ManifestContent, tasks: TaskActions) -> list[Json]:
     """The steps of a script, the ControlActions of these steps, and the OrganizeAction of hera_utils as their engine."""
-    names, paths = _steps_of_script(content, tasks), {one.name: one.path for one in content.executions}
+    names, paths = (
+        _steps_of_script(content, tasks),
+        {execution.name: execution.path for execution in content.executions},
+    )
     if not names:
         return []
-    phases = {one.name: one.phase for one in content.executions}
+    phases = {execution.name: execution.phase for execution in content.executions}
     steps = [
         {
             "@id": f"#step-{_word(name)}",
@@ -257,7 +260,11 @@ def _description(content: ManifestContent) -> str:
 
 
 def _actions(content: ManifestContent) -> list[str]:
-    parts = [f"#run-{one.name}" for one in content.executions] if len(content.executions) > 1 or content.script else []
+    parts = (
+        [f"#run-{execution.name}" for execution in content.executions]
+        if len(content.executions) > 1 or content.script
+        else []
+    )
     return ["#run", *parts]
 
 
@@ -321,7 +328,7 @@ def _properties_of_main(content: ManifestContent, tasks: TaskActions) -> Json:
 
 def _outputs(content: ManifestContent) -> dict[str, str]:
     """Output parameters and the results table: name → id of its example, which is the table."""
-    table = next((one.path for one in content.files if one.role == "results"), "")
+    table = next((file.path for file in content.files if file.role == "results"), "")
     return {**{name: table for name in content.outputs}, **({"results": table} if table else {})} if table else {}
 
 
@@ -356,14 +363,14 @@ def _parameters(content: ManifestContent) -> Iterable[Json]:
 
 def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     facts, usage, outside = list(_fact_entities(content)), list(_usage(content)), list(_outside(content))
-    results = _ids(one.path for one in content.files if one.role == "results")
+    results = _ids(file.path for file in content.files if file.role == "results")
     agent = {"agent": _id(_person_id(_agent(content)))} if content.agent else {}
     action = _action("#run", _execution_of_all(content, main)) | agent
     read = [f"#file-{_word(one.path)}" for one in content.outside if not one.written]
     written = [f"#file-{_word(one.path)}" for one in content.outside if one.written]
     action["object"] = _ids([*(f"#value-{_word(name)}" for name in content.inputs), *read])
-    action["result"] = _ids([*(one.path for one in content.files if one.role in ("results", "report")), *written])
-    action["environment"] = _ids(one["@id"] for one in facts)
+    action["result"] = _ids([*(file.path for file in content.files if file.role in ("results", "report")), *written])
+    action["environment"] = _ids(fact["@id"] for fact in facts)
     action["resourceUsage"] = _ids(one["@id"] for one in usage)
     action["containerImage"] = _ids(f"#image-{_word(image)}" for image in content.images)
     yield {name: value for name, value in action.items() if value != []}
@@ -374,7 +381,7 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
 
 def _execution_of_all(content: ManifestContent, main: str) -> Execution:
     """All workflows that this run submitted, as one execution."""
-    own = [one for one in content.executions if not one.earlier]
+    own = [execution for execution in content.executions if not execution.earlier]
     return Execution(
         content.run,
         main,
@@ -510,7 +517,7 @@ def _numbers_as_text(value: Any) -> Any:
 
 def _agent(content: ManifestContent) -> Author:
     """The person who ran it: the author of the same name if there is one."""
-    same = (one for one in content.authors if one.name.casefold() == content.agent.casefold())
+    same = (author for author in content.authors if author.name.casefold() == content.agent.casefold())
     return next(same, Author(content.agent))
 
 

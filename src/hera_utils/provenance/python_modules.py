@@ -57,9 +57,9 @@ def answer(names: list[str]) -> Json:
 def all_packages() -> Json:
     """As `answer`, for all installed packages."""
     packages: dict[str, str] = {}
-    for one in importlib.metadata.distributions():
-        if one.metadata["Name"]:
-            packages.setdefault(canonical(one.metadata["Name"]), one.version)
+    for distribution in importlib.metadata.distributions():
+        if distribution.metadata["Name"]:
+            packages.setdefault(canonical(distribution.metadata["Name"]), distribution.version)
     return {"version": platform.python_version(), "packages": packages, "files": {}, "absent": []}
 
 
@@ -110,7 +110,7 @@ def _tops(package: Any) -> set[str]:
 def _filter_owners(owners: list[Any], names: list[str]) -> list[Any]:
     """Those of several packages with the same top-level name that contain these modules; all if none of them lists one."""
     chosen: list[Any] = []
-    texts = [one.read_text("RECORD") or "" for one in owners]
+    texts = [owner.read_text("RECORD") or "" for owner in owners]
     for name in names:
         parts = name.split(".")
         for count in range(len(parts), 1, -1):

@@ -103,9 +103,9 @@ def _recorded_run(folder: Path, entities: Mapping[str, Json], action: Json) -> R
         ),
         last=_names_of_gathers(folder),
         versions={
-            str(one["name"]): str(one.get("softwareVersion", ""))
-            for one in entities.values()
-            if one.get("@type") == "SoftwareApplication" and one.get("url")  # the tools of workflows have none
+            str(entity["name"]): str(entity.get("softwareVersion", ""))
+            for entity in entities.values()
+            if entity.get("@type") == "SoftwareApplication" and entity.get("url")  # the tools of workflows have none
         },
         packages=packages_of(folder),
     )
@@ -127,7 +127,7 @@ def _document(folder: Path, key: str) -> Json:
 def _names_of_gathers(folder: Path) -> frozenset[str]:
     try:
         workflows = facts_of(folder).get("workflows") or ()
-        return frozenset(str(one["name"]) for one in workflows if one.get("role") == "gather")
+        return frozenset(str(workflow["name"]) for workflow in workflows if workflow.get("role") == "gather")
     except (KeyError, TypeError, AttributeError):
         return frozenset()
 
@@ -181,8 +181,8 @@ def prepare_new_workflow(document: Json, values: Mapping[str, str]) -> Json:
     spec = dict(document.get("spec") or {})
     arguments = dict(spec.get("arguments") or {})
     parameters = [
-        {**one, "value": values[one["name"]]} if one.get("name") in values else one
-        for one in arguments.get("parameters") or ()
+        {**parameter, "value": values[parameter["name"]]} if parameter.get("name") in values else parameter
+        for parameter in arguments.get("parameters") or ()
     ]
     if parameters:
         spec["arguments"] = {**arguments, "parameters": parameters}

@@ -94,8 +94,8 @@ class TaskActions:
         return [key for key, one in self.entities.items() if one["@type"] in kinds]
 
     def __iter__(self) -> Iterator[Json]:
-        for one in self.entities.values():
-            yield {name: value for name, value in one.items() if not name.startswith("_") and value != []}
+        for entity in self.entities.values():
+            yield {name: value for name, value in entity.items() if not name.startswith("_") and value != []}
 
     def _add(self, entity: Json) -> str:
         self.entities.setdefault(str(entity["@id"]), entity)

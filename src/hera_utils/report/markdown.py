@@ -96,7 +96,7 @@ def _failures(results: Results) -> Iterable[str]:
         yield (
             f"- `{escape_code(row.task)}`{f' ({escape_text(given)})' if given else ''}: {escape_text(row.message or row.status)}"
             + ("\n\n" + "\n".join(f"      {line}" for line in row.log) if row.log else "")
-            + (f"\n\n  and {escape_text(describe_equal_failures([one.task for one in others]))}" if others else "")
+            + (f"\n\n  and {escape_text(describe_equal_failures([other.task for other in others]))}" if others else "")
         )
     left_out = sum(map(len, groups[MOST_FAILURES:]))
     if left_out:
@@ -135,7 +135,7 @@ def _times(results: Results) -> str:
 
 def _used(used: Json) -> tuple[str, ...]:
     sizes = (used.get(name) for name in ("peak_memory", "requested_memory", "read_bytes", "written_bytes"))
-    return span_in_words(used.get("cpu_seconds")), *("" if one is None else size_in_words(one) for one in sizes)
+    return span_in_words(used.get("cpu_seconds")), *("" if size is None else size_in_words(size) for size in sizes)
 
 
 def markdown_table(sheet: Sheet) -> str:

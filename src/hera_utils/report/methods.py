@@ -56,7 +56,7 @@ def methods_paragraph(run: WholeRun, results: Results, software: Software) -> st
         _time(results),
     ]
     paragraph = " ".join(sentence for sentence in sentences if sentence)
-    authors = "; ".join(escape_text(str(one)) for one in run.facts.get("authors") or ())
+    authors = "; ".join(escape_text(str(author)) for author in run.facts.get("authors") or ())
     license = escape_text(str(run.facts.get("license") or ""))
     last = ". ".join(part for part in (authors and f"Authors: {authors}", license and f"Licence: {license}") if part)
     return "\n\n".join(part for part in (f"# Methods: {escape_text(run.name)}", paragraph, last) if part) + "\n"

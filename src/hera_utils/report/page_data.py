@@ -50,7 +50,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "facts": [list(pair) for pair in facts],
         "constants": _constants(run, results),
         "counts": _counts(row.status for row in results.tasks),
-        "points": _counts(one.status for one in results.points),
+        "points": _counts(point.status for point in results.points),
         "waiting": any(map(_counts_waiting, run.documents)),
         "best": _best(run, results),
         "seconds": sum(row.seconds or 0.0 for row in results.tasks),
@@ -83,8 +83,8 @@ def _counts_waiting(document: Json) -> bool:
 def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
     """(the first start, the last end) in seconds since the epoch; None if there is none."""
     times = [document.get("status") or {} for document in documents]
-    begun = [found for one in times if (found := timestamps.read(one.get("startedAt"))) is not None]
-    ended = [found for one in times if (found := timestamps.read(one.get("finishedAt"))) is not None]
+    begun = [found for time in times if (found := timestamps.read(time.get("startedAt"))) is not None]
+    ended = [found for time in times if (found := timestamps.read(time.get("finishedAt"))) is not None]
     return min(begun, default=None), max(ended, default=None)
 
 
@@ -139,7 +139,7 @@ def _constants(run: WholeRun, results: Results) -> list[list[str]]:
 
 
 def _workflow(document: Json, run: WholeRun) -> Json:
-    roles = {str(one.get("name")): one for one in run.facts.get("workflows") or ()}
+    roles = {str(workflow.get("name")): workflow for workflow in run.facts.get("workflows") or ()}
     name, status = str(document["metadata"]["name"]), document.get("status") or {}
     return {
         "name": name,
@@ -164,8 +164,8 @@ def _table(table: ResultTable, results: Results, start_of_run: float | None) -> 
         return {"title": table.title, "rows": len(table), "columns": columns}
     starts = [timestamps.read(cell) if cell else None for cell in table.column("started").cells]
     after = [
-        None if one is None or start_of_run is None or one < start_of_run else round(one - start_of_run, 3)
-        for one in starts
+        None if start is None or start_of_run is None or start < start_of_run else round(start - start_of_run, 3)
+        for start in starts
     ]
     place = next((n for n, column in enumerate(columns) if column["name"] == "seconds"), len(columns))
     columns.insert(place, {"name": "start", "role": "measure", "kind": "number", "values": after})
@@ -284,7 +284,7 @@ def _message(run: WholeRun, results: Results) -> str:
 def _failure(row: TaskResult, others: Sequence[TaskResult]) -> Json:
     """One failure. others: the tasks that failed in the same way."""
     return {
-        "others": describe_equal_failures([one.task for one in others]) if others else "",
+        "others": describe_equal_failures([other.task for other in others]) if others else "",
         "task": row.task,
         "workflow": row.workflow,
         "template": row.template,

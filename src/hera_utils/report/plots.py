@@ -55,7 +55,7 @@ def axes_of(table: ResultTable) -> list[Column]:
     axes: list[Column] = []
     for column in found:
         others = [one for one in found if one is not column and (one in axes or one.numeric)]
-        if column.numeric or not any(_determines(one, column) for one in others):
+        if column.numeric or not any(_determines(other, column) for other in others):
             axes.append(column)
     return axes
 

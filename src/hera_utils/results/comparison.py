@@ -138,7 +138,9 @@ def compare_results(first: Results, second: Results, tolerance: Tolerance | None
 
 
 def _points(results: Results) -> dict[Key, Any]:
-    return {tuple(sorted((name, text(value)) for name, value in one.values.items())): one for one in results.points}
+    return {
+        tuple(sorted((name, text(value)) for name, value in point.values.items())): point for point in results.points
+    }
 
 
 def _tasks(results: Results) -> dict[Key, Any]:

@@ -169,7 +169,9 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
         for name, column in axes.items()
         if name not in over
     )
-    return Means(tuple(over), inputs, {one.name: tuple(_mean(one, rows) for rows in groups) for one in outputs})
+    return Means(
+        tuple(over), inputs, {output.name: tuple(_mean(output, rows) for rows in groups) for output in outputs}
+    )
 
 
 def means_over_seeds(points: ResultTable) -> Means | None:

@@ -114,7 +114,7 @@ class Results(Sequence[TaskResult]):
         return replace(
             self,
             tasks=tuple(map(with_log, self.tasks)),
-            points=tuple(replace(one, tasks=tuple(map(with_log, one.tasks))) for one in self.points),
+            points=tuple(replace(point, tasks=tuple(map(with_log, point.tasks))) for point in self.points),
         )
 
     @cached_property

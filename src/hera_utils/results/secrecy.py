@@ -70,8 +70,8 @@ def mask_secrets(results: Results, secrets: Secrets) -> Results:
         results,
         tasks=tuple(map(masked, results.tasks)),
         points=tuple(
-            replace(one, message=mask(one.message, known), tasks=tuple(map(masked, one.tasks)))
-            for one in results.points
+            replace(point, message=mask(point.message, known), tasks=tuple(map(masked, point.tasks)))
+            for point in results.points
         ),
     )
 

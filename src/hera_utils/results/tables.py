@@ -38,28 +38,28 @@ def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> Res
 
 def point_table(points: Sequence[PointResult]) -> ResultTable:
     """The values of the axes, every output of a point's tasks, and measures."""
-    axes, outputs = _names(one.values for one in points), _names(one.outputs for one in points)
+    axes, outputs = _names(point.values for point in points), _names(point.outputs for point in points)
     used = _used(points)
     reserved = {*_KEYS, *MEASURES, *(column.name for column in used)}
-    columns = [_column("point", "key", (one.id for one in points))]
-    if len({one.workflow for one in points if one.workflow}) > 1:
-        columns.append(_column("workflow", "key", (one.workflow for one in points)))
-    columns += _spread("input", axes, reserved, [one.values for one in points])
-    columns += _spread("output", outputs, reserved | set(axes), [one.outputs for one in points])
-    if any(one.artifacts for one in points):
-        columns.append(_column("artifacts", "artifact", (" ".join(one.artifacts) for one in points)))
+    columns = [_column("point", "key", (point.id for point in points))]
+    if len({point.workflow for point in points if point.workflow}) > 1:
+        columns.append(_column("workflow", "key", (point.workflow for point in points)))
+    columns += _spread("input", axes, reserved, [point.values for point in points])
+    columns += _spread("output", outputs, reserved | set(axes), [point.outputs for point in points])
+    if any(point.artifacts for point in points):
+        columns.append(_column("artifacts", "artifact", (" ".join(point.artifacts) for point in points)))
     return ResultTable("points", (*columns, *_measures(points, used)))
 
 
 def _measures(rows: Sequence[TaskResult] | Sequence[PointResult], used: Sequence[Column]) -> list[Column]:
     """used: what was measured of the processes; it comes after the seconds."""
-    *columns, attempts, message = (_column(name, "measure", (getattr(one, name) for one in rows)) for name in MEASURES)
+    *columns, attempts, message = (_column(name, "measure", (getattr(row, name) for row in rows)) for name in MEASURES)
     return [*columns, *used, attempts, *([message] if any(message.cells) else [])]
 
 
 def _used(rows: Sequence[TaskResult] | Sequence[PointResult]) -> list[Column]:
-    names = (name for name in COLUMNS if any(name in one.used for one in rows))
-    return [_column(name, "measure", (one.used.get(name) for one in rows)) for name in names]
+    names = (name for name in COLUMNS if any(name in row.used for row in rows))
+    return [_column(name, "measure", (row.used.get(name) for row in rows)) for name in names]
 
 
 def _column(name: str, role: Role, cells: Iterable[Any]) -> Column:

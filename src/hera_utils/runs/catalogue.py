@@ -128,7 +128,7 @@ def platform_of(facts: Json) -> tuple[str, ...]:
 
 def _with_present_phase(entry: CatalogueEntry, by_workflow: Mapping[str, Json]) -> CatalogueEntry:
     """An unfinished record with the phase that its workflows have on the platform."""
-    names = [str(one.get("name")) for one in entry.facts.get("workflows") or ()]
+    names = [str(workflow.get("name")) for workflow in entry.facts.get("workflows") or ()]
     documents = tuple(by_workflow[name] for name in names if name in by_workflow)
     if not documents:
         return entry if entry.folder is None or is_driven(entry.folder) else replace(entry, phase="Deleted")
@@ -184,7 +184,7 @@ def _entry_of_workflow(document: Json) -> CatalogueEntry:
 
 def _parameters(holder: Json | None) -> dict[str, Any]:
     return {
-        str(one["name"]): one.get("value")
-        for one in (holder or {}).get("parameters") or ()
-        if one.get("value") is not None
+        str(parameter["name"]): parameter.get("value")
+        for parameter in (holder or {}).get("parameters") or ()
+        if parameter.get("value") is not None
     }

@@ -70,7 +70,7 @@ def table_of_runs(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()
         _add_if_different(table, name, [_input_text(match, name) for match in matches])
     for name in _OF_THE_RUN:
         _add_if_different(table, name, [" ".join(map(text, run_values(entry, name))) for entry in entries])
-    _add_if_different(table, "code", [_digest(one) for one in sources])
+    _add_if_different(table, "code", [_digest(source) for source in sources])
     for kind, per_run in (("image", images), ("package", packages)):
         for name in sorted({name for one in per_run for name in one}):
             _add_if_different(table, f"{kind} {name}", [one.get(name, _ABSENT) for one in per_run])
@@ -164,7 +164,7 @@ def _digest(sources: dict[str, str]) -> str:
 
 
 def _different_files(sources: Sequence[dict[str, str]]) -> tuple[str, ...]:
-    known = [one for one in sources if one]
+    known = [source for source in sources if source]
     names = sorted({name for one in known for name in one})
     return tuple(name for name in names if len({one.get(name) for one in known}) > 1)
 

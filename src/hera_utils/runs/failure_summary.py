@@ -142,10 +142,10 @@ def group_equal_failures(failures: Iterable[FailureEntry]) -> list[list[FailureE
     first failures. Numbers in a message do not count (but its exit code does): in a sweep they are those of the point.
     """
     groups: dict[tuple[str, ...], list[FailureEntry]] = {}
-    for one in failures:
+    for failure in failures:
         # without a log it is unknown whether the cause was the same
-        cause = (one.log or (one.id,)) if is_exit_code(one.why) else ()
-        groups.setdefault((one.template, _number.sub("#", one.why), *cause), []).append(one)
+        cause = (failure.log or (failure.id,)) if is_exit_code(failure.why) else ()
+        groups.setdefault((failure.template, _number.sub("#", failure.why), *cause), []).append(failure)
     return list(groups.values())
 
 

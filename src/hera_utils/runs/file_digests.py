@@ -49,7 +49,7 @@ def write_file_uses(folder: Path, uses: Iterable[FileUse]) -> None:
     """Write files.csv. Raises OSError if it cannot be written."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(one.name for one in fields(FileUse))
+    writer.writerow(field.name for field in fields(FileUse))
     writer.writerows(map(astuple, uses))
     write_atomically(folder / FILE, text.getvalue().encode("utf-8", "surrogateescape"))
 

@@ -33,7 +33,7 @@ def measurements_of(node: Json) -> dict[str, float]:
 
 def sum_measurements(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The measurements of a point with these tasks: sums, and for memory the maximum."""
-    found = [one for one in tasks if one]
+    found = [task for task in tasks if task]
     together = {name: round(sum(one.get(name, 0) for one in found), 4) for name in _SUMMED if found}
     peaks = [one["peak_memory"] for one in found if "peak_memory" in one]
     return {**together, **({"peak_memory": max(peaks)} if peaks else {})}

@@ -98,7 +98,9 @@ def notify(ending: Ending, context: CLIContext) -> list[str]:
         problems.append(_run(context.notify_command, ending))
     addresses = [word for word in words if word != BELL]
     problems += _send(addresses, ending) if addresses else []
-    return [f"a notification of the end of {ending.run} failed: {mask(one, words)}" for one in problems if one]
+    return [
+        f"a notification of the end of {ending.run} failed: {mask(problem, words)}" for problem in problems if problem
+    ]
 
 
 def _ring(ending: Ending) -> str:

@@ -58,7 +58,7 @@ class Outcome:
     @property
     def why(self) -> str:
         """Argo's message of the run, with the task's error line if the message is that of a task."""
-        lines = (one.error_line for one in self.failures if one.message == self.message)
+        lines = (failure.error_line for failure in self.failures if failure.message == self.message)
         return with_error_line(self.message, next(lines, ""))
 
 

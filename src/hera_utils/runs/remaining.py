@@ -49,11 +49,11 @@ def find_remaining(workflows: Sequence[Json], folder: Path | None, now: float) -
     """What is missing of a run. workflows: its documents (without nodes), in the order in which they were submitted. folder: of its
     record, None without one. now: seconds since 1970.
     """
-    phases = [phase_or_pending(one) for one in workflows]
+    phases = [phase_or_pending(workflow) for workflow in workflows]
     failed = any(phase in UNSUCCESSFUL for phase in phases)
     if any(phase not in COMPLETED for phase in phases):
         return NOTHING
-    if any((one["metadata"].get("annotations") or {}).get(SEARCH) for one in workflows):
+    if any((workflow["metadata"].get("annotations") or {}).get(SEARCH) for workflow in workflows):
         return _remaining_of_search(workflows, folder)
     if folder is not None:
         try:
@@ -61,7 +61,7 @@ def find_remaining(workflows: Sequence[Json], folder: Path | None, now: float) -
         except HeraUtilsError:
             pass  # a record that cannot be read counts as none
     what = _describe_by_annotations(workflows, failed=failed)
-    ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
+    ends = [timestamps.read((workflow.get("status") or {}).get("finishedAt")) for workflow in workflows]
     last = max((end for end in ends if end is not None), default=0.0)
     return Remaining(what, bool(what) and now - last < PATIENCE)
 
@@ -97,13 +97,13 @@ def _remaining_of_search(workflows: Sequence[Json], folder: Path | None) -> Rema
             return Remaining("the rest of the search", driven, search=True)
         except HeraUtilsError:
             pass  # a record that cannot be read counts as none
-    phases = [phase_of(one) for one in workflows]
+    phases = [phase_of(workflow) for workflow in workflows]
     succeeded = phases[-1] == "Succeeded" if _is_gather(workflows[-1]) else "Succeeded" in phases
     return Remaining(ended="Succeeded" if succeeded else "Failed", search=True)
 
 
 def _describe_by_annotations(workflows: Sequence[Json], *, failed: bool) -> str:
-    notes = [one["metadata"].get("annotations") or {} for one in workflows]
+    notes = [workflow["metadata"].get("annotations") or {} for workflow in workflows]
     total = max((_number(note.get(RUN_POINTS)) for note in notes), default=0)
     counts = [_number(note.get(POINTS)) for note in notes]
     gather = any(note.get(GATHER) for note in notes) and not failed and not _is_gather(workflows[-1])

@@ -73,7 +73,9 @@ class ScriptPlaces:
 
     def _origin(self, template: str, source: str) -> _WrittenFunction | None:
         """The only function that gives this source; of several, the one with the template's name."""
-        same = [one for one in self._functions if source == one.body or source.endswith(f"\n{one.body}")]
+        same = [
+            function for function in self._functions if source == function.body or source.endswith(f"\n{function.body}")
+        ]
         longest = max((len(one.body) for one in same), default=0)
         same = [one for one in same if len(one.body) == longest]
         named = [one for one in same if one.name.replace("_", "-") == template]

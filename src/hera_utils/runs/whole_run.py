@@ -45,7 +45,7 @@ class WholeRun:
     @property
     def own(self) -> tuple[Json, ...]:
         """The workflows that this run submitted."""
-        return tuple(one for one in self.documents if one["metadata"]["name"] not in self.earlier)
+        return tuple(document for document in self.documents if document["metadata"]["name"] not in self.earlier)
 
     @property
     def experiment(self) -> str:
@@ -56,7 +56,11 @@ class WholeRun:
     @property
     def last(self) -> list[str]:
         """The workflows that run after all points."""
-        return [str(one.get("name")) for one in self.facts.get("workflows") or () if one.get("role") == "gather"]
+        return [
+            str(workflow.get("name"))
+            for workflow in self.facts.get("workflows") or ()
+            if workflow.get("role") == "gather"
+        ]
 
     @property
     def phase(self) -> str:
@@ -75,7 +79,7 @@ class WholeRun:
         published with the run: so it must at least have the name of a script.
         """
         annotations = (document["metadata"].get("annotations") or {} for document in self.documents)
-        named = next((str(one[SCRIPT]) for one in annotations if one.get(SCRIPT)), "")
+        named = next((str(annotation[SCRIPT]) for annotation in annotations if annotation.get(SCRIPT)), "")
         return str(self.facts.get("script") or (named if named.endswith((".py", ".ipynb")) else ""))
 
 
@@ -115,7 +119,7 @@ def read_kept_document(folder: Path, workflow: str) -> Json | None:
 
 def record_folder(name: str, runs: Iterable[Path]) -> Path | None:
     """The folder of a run's record in one of these folders; None if there is none."""
-    return next((one / name for one in runs if (one / name / "run.json").is_file()), None)
+    return next((run / name for run in runs if (run / name / "run.json").is_file()), None)
 
 
 def _workflows_of_platform(client: ArgoClient, name: str) -> list[Json]:

@@ -24,7 +24,7 @@ class Document:
     @property
     def profiles(self) -> Mapping[str, Any]:
         profiles = self.table.get("profiles", {})
-        if not isinstance(profiles, Mapping) or not all(isinstance(one, Mapping) for one in profiles.values()):
+        if not isinstance(profiles, Mapping) or not all(isinstance(profile, Mapping) for profile in profiles.values()):
             raise SettingsError(
                 f"{self.path}: `profiles` must hold tables", fix="write [profiles.NAME] above its settings"
             )

@@ -132,7 +132,7 @@ def _entries(document: Json, plural: str, path: Path) -> list[Json]:
 
 
 def _names(documents: Documents, plural: str) -> set[str]:
-    return {str(one.get("name")) for path, document in documents for one in _entries(document, plural, path)}
+    return {str(entry.get("name")) for path, document in documents for entry in _entries(document, plural, path)}
 
 
 def _entry_called(documents: Documents, plural: str, single: str, name: str, origin: str) -> tuple[Path, Json | None]:

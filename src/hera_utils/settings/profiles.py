@@ -116,7 +116,7 @@ def add_profile(
     secret = {key: value for key, value in plain.items() if _is_secret(value)}
     public = {key: value for key, value in plain.items() if key not in secret}
     home = _home(around, project)
-    known = {one.name: one for one in list_profiles(around)}.get(name)
+    known = {profile.name: profile for profile in list_profiles(around)}.get(name)
     if known is not None and not replace:
         there = ", ".join(known.files) or str(around.user_folder / CREDENTIALS_FILE)
         raise SettingsError(f"the profile `{name}` already exists ({there})", fix="add --replace, or give another name")
@@ -159,7 +159,7 @@ def remove_profile(name: str, around: Surroundings) -> list[Path]:
 
 def use_profile(name: str | None, around: Surroundings) -> Path:
     """Make the profile (None: no profile) the default. Returns the file that stores it. Raises SettingsError if it does not exist."""
-    if name is not None and name not in [one.name for one in list_profiles(around)]:
+    if name is not None and name not in [profile.name for profile in list_profiles(around)]:
         raise SettingsError(f"there is no profile `{name}`", fix="see them with: hera-utils profile ls")
 
     def change(text: str, before: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

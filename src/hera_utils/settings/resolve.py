@@ -209,10 +209,10 @@ def _strongest_value(field: Field, layers: Iterable[Layer]) -> tuple[Any, str, P
     if field.kind == "table":
         merged: dict[str, Any] = {}
         # The entries of the strongest source win and come first, as image patterns are tried in order.
-        for one in candidates:
-            for key, value in one.value.items():
+        for candidate in candidates:
+            for key, value in candidate.value.items():
                 merged.setdefault(key, value)
-        return merged, ", ".join(dict.fromkeys(one.origin for one in candidates)) or DEFAULT, None
+        return merged, ", ".join(dict.fromkeys(candidate.origin for candidate in candidates)) or DEFAULT, None
     return (
         (candidates[0].value, candidates[0].origin, candidates[0].project)
         if candidates

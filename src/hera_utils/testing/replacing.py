@@ -247,12 +247,16 @@ def _declared_names(template: Json) -> Json:
     inputs, outputs = template.get("inputs") or {}, template.get("outputs") or {}
     parameters, artifacts = outputs.get("parameters") or (), outputs.get("artifacts") or ()
     return {
-        "parameters": [one["name"] for one in inputs.get("parameters") or ()],
-        "artifacts": [one["name"] for one in inputs.get("artifacts") or ()],
-        "outputs": [one["name"] for one in parameters],
-        "optional": [one["name"] for one in parameters if (one.get("valueFrom") or {}).get("default") is not None],
-        "files": [one["name"] for one in artifacts if not one.get("optional")],
-        "optional_files": [one["name"] for one in artifacts if one.get("optional")],
+        "parameters": [parameter["name"] for parameter in inputs.get("parameters") or ()],
+        "artifacts": [artifact["name"] for artifact in inputs.get("artifacts") or ()],
+        "outputs": [parameter["name"] for parameter in parameters],
+        "optional": [
+            parameter["name"]
+            for parameter in parameters
+            if (parameter.get("valueFrom") or {}).get("default") is not None
+        ],
+        "files": [artifact["name"] for artifact in artifacts if not artifact.get("optional")],
+        "optional_files": [artifact["name"] for artifact in artifacts if artifact.get("optional")],
     }
 
 

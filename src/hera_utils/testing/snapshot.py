@@ -102,12 +102,12 @@ def _unroll_loop(call: Json) -> Iterator[tuple[str, list[str]]]:
 def _arguments(call: Json, item: Any) -> list[str]:
     arguments = call.get("arguments") or {}
     lines = [
-        f"{one.get('name')}: {_mask(_fill_in_item(_flat(one.get('value', one.get('valueFrom'))), item))}"
-        for one in arguments.get("parameters") or ()
+        f"{parameter.get('name')}: {_mask(_fill_in_item(_flat(parameter.get('value', parameter.get('valueFrom'))), item))}"
+        for parameter in arguments.get("parameters") or ()
     ]
     lines += [
-        f"artifact {one.get('name')}: {_mask(_flat({key: one[key] for key in sorted(one) if key != 'name'}))}"
-        for one in arguments.get("artifacts") or ()
+        f"artifact {artifact.get('name')}: {_mask(_flat({key: artifact[key] for key in sorted(artifact) if key != 'name'}))}"
+        for artifact in arguments.get("artifacts") or ()
     ]
     return lines
 

@@ -69,13 +69,13 @@ def joint_progress(
     """The progress of all workflows: a row for each, counted in points. total: the points of the run, if more are to be submitted."""
     rows = tuple(
         Branch(
-            one.name,
-            one.phase,
-            tasks=one.points,
-            done=int(one.done * one.points),
-            failed=int(one.phase in UNSUCCESSFUL),
+            share.name,
+            share.phase,
+            tasks=share.points,
+            done=int(share.done * share.points),
+            failed=int(share.phase in UNSUCCESSFUL),
         )
-        for one in shares
+        for share in shares
     )
     done, points = sum(row.done for row in rows), sum(row.tasks for row in rows)
     over = all(row.phase in COMPLETED for row in rows) and points >= total
@@ -133,15 +133,15 @@ def progress_of_run(name: str, workflows: Sequence[Json], more: str = "") -> Pro
 
     more: the phase if all of these have ended but more will follow: Running if a process submits the rest, else UNATTENDED.
     """
-    times = [timestamps.read((one.get("status") or {}).get("startedAt")) for one in workflows]
-    ends = [timestamps.read((one.get("status") or {}).get("finishedAt")) for one in workflows]
+    times = [timestamps.read((workflow.get("status") or {}).get("startedAt")) for workflow in workflows]
+    ends = [timestamps.read((workflow.get("status") or {}).get("finishedAt")) for workflow in workflows]
     namespace = str(workflows[0]["metadata"].get("namespace", "")) if workflows else ""
     started = min((moment for moment in times if moment is not None), default=None)
     state = joint_progress(name, namespace, map(share_of, workflows), started=started)
     finished = max((moment for moment in ends if moment is not None), default=None)
     if more and state.is_over:
         state = replace(state, phase=more)
-    notes = [str((one["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for one in workflows]
+    notes = [str((workflow["metadata"].get("annotations") or {}).get(RUN_POINTS) or "") for workflow in workflows]
     total = max([state.total, *(int(note) for note in notes if note.isdecimal())])
     state = replace(state, total=total if not state.is_over else state.total)
     # All points but one of a failed workflow may be done; only its nodes would tell, so failures are counted in workflows.

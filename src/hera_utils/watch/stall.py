@@ -30,7 +30,7 @@ class Stall:
 
     def reasons(self, shares: Sequence[Share]) -> dict[str, list[str]]:
         """Sentence → the tasks that wait for this reason, as in `Progress.waiting`; {} while the shares change."""
-        now, active = time.monotonic(), tuple(one for one in shares if one.phase not in COMPLETED)
+        now, active = time.monotonic(), tuple(share for share in shares if share.phase not in COMPLETED)
         if active != self._shares:
             self._shares, self._since, self._patience, self._reasons = active, now, UNCLAIMED_SECONDS, {}
         elif now - self._since > self._patience:

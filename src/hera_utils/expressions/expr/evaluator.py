@@ -147,9 +147,9 @@ class _Evaluator:
 
     def read(self, *values: Any) -> None:
         """Count the parts of values that an operation reads, because a text or list of a million parts takes as long as many steps."""
-        for one in values:
-            if isinstance(one, _LONG):
-                self.steps += count_parts(one) // _PARTS_OF_A_STEP
+        for value in values:
+            if isinstance(value, _LONG):
+                self.steps += count_parts(value) // _PARTS_OF_A_STEP
         if self.steps > MOST_STEPS:
             raise Failure("evaluation takes too many steps")
 
@@ -336,8 +336,8 @@ class _Evaluator:
     # -- calls
 
     def call(self, node: Call) -> None:
-        for one in node.arguments:
-            self.run(one)
+        for argument in node.arguments:
+            self.run(argument)
         callee = self.value_of(node.callee)
         self.place = node.place
         if callee is None:
@@ -351,8 +351,8 @@ class _Evaluator:
         if looped is not None:
             self.run_loop(node, looped)
             return
-        for one in node.arguments:
-            self.run(one)
+        for argument in node.arguments:
+            self.run(argument)
         self.place = node.place
         arguments = self.top(len(node.arguments))
         if node.name == "now":

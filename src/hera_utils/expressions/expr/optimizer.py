@@ -325,7 +325,7 @@ def _is_addition(node: Node) -> bool:
     if not isinstance(node, Predicate) or not isinstance(node.node, Binary) or node.node.operator != "+":
         return False
     sides = (node.node.left, node.node.right)
-    return sorted(one.name for one in sides if isinstance(one, Pointer)) == ["", "acc"]
+    return sorted(side.name for side in sides if isinstance(side, Pointer)) == ["", "acc"]
 
 
 def _sum_of_terms(total: int, count: int, predicate: Node) -> int | None:

@@ -232,7 +232,7 @@ def _contains(first: Any, second: Any, root: Any, current: Any) -> bool:
         except Failure:
             continue
     elements = _elements(second, root, current)
-    return any(type(one) is type(item) and one == item for one in elements)
+    return any(type(element) is type(item) and element == item for element in elements)
 
 
 def _and(first: Any, second: Any, root: Any, current: Any) -> bool:

@@ -309,10 +309,12 @@ def new_faults(old: Json, new: Json) -> tuple[str, ...]:
     """The types of the conditions that a decision set, SpecError or SubmissionError."""
     if new["status"]["failed"] > status_of(old)["failed"]:
         return ("SubmissionError",)
-    return tuple(one["type"] for one in new["status"]["conditions"] or () if one["type"] == "SpecError")
+    return tuple(
+        condition["type"] for condition in new["status"]["conditions"] or () if condition["type"] == "SpecError"
+    )
 
 
 def _without_condition(cron: Json, kind: str) -> Json:
-    kept = [one for one in cron["status"]["conditions"] or () if one.get("type") != kind]
+    kept = [condition for condition in cron["status"]["conditions"] or () if condition.get("type") != kind]
     cron["status"]["conditions"] = kept or None
     return cron

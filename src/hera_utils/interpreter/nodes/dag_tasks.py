@@ -74,7 +74,7 @@ def prepare(context: Context, frame: Frame) -> DagState:
     if dag.get("target"):
         targets = dag["target"].split(" ")
     else:
-        needed = {name for one in needs.values() for name in one.names}
+        needed = {name for need in needs.values() for name in need.names}
         targets = sorted(name for name in specs if name not in needed)
     boundary = context.ledger.nodes[frame.node_id]["name"]
     tasks: dict[str, DagTask] = {}

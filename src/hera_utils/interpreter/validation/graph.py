@@ -86,8 +86,10 @@ def check_results(task: Json) -> None:
 def check_argument_sources(task: Json, graph: Graph) -> None:
     """Every argument from another task's output comes from a task that this one waits for."""
     arguments = task.get("arguments") or {}
-    sources = [("parameter", one["name"], one.get("value")) for one in arguments.get("parameters") or ()]
-    sources += [("artifact", one["name"], one.get("from")) for one in arguments.get("artifacts") or ()]
+    sources = [
+        ("parameter", parameter["name"], parameter.get("value")) for parameter in arguments.get("parameters") or ()
+    ]
+    sources += [("artifact", artifact["name"], artifact.get("from")) for artifact in arguments.get("artifacts") or ()]
     for kind, name, text in sources:
         if isinstance(text, str) and text.startswith("{{tasks."):
             other = text.split(".")[1]

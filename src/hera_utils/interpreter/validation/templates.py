@@ -126,14 +126,14 @@ class TemplateChecks:
         outputs = template.get("outputs") or {}
         if kind in LEAVES:
             scope.names.update(
-                f"outputs.artifacts.{one.get('name', '')}.path"
-                for one in outputs.get("artifacts") or ()
-                if one.get("path")
+                f"outputs.artifacts.{artifact.get('name', '')}.path"
+                for artifact in outputs.get("artifacts") or ()
+                if artifact.get("path")
             )
             scope.names.update(
-                f"outputs.parameters.{one.get('name', '')}.path"
-                for one in outputs.get("parameters") or ()
-                if (one.get("valueFrom") or {}).get("path")
+                f"outputs.parameters.{parameter.get('name', '')}.path"
+                for parameter in outputs.get("parameters") or ()
+                if (parameter.get("valueFrom") or {}).get("path")
             )
         return local
 
@@ -143,20 +143,24 @@ class TemplateChecks:
 
     def _inputs(self, name: str, inputs: Json, arguments: Mapping[str, Any] | None) -> Json:
         """The inputs with their arguments (Argo: ProcessArgs). arguments: None for placeholders."""
-        given = {one["name"]: one for one in (arguments or {}).get("parameters") or ()}
-        artifacts = {one["name"]: one for one in (arguments or {}).get("artifacts") or ()}
+        given = {parameter["name"]: parameter for parameter in (arguments or {}).get("parameters") or ()}
+        artifacts = {artifact["name"]: artifact for artifact in (arguments or {}).get("artifacts") or ()}
         filled: Json = {}
         if inputs.get("parameters"):
             filled["parameters"] = [
                 self._parameter(
-                    name, one, {"value": self.placeholder()} if arguments is None else given.get(one["name"])
+                    name,
+                    parameter,
+                    {"value": self.placeholder()} if arguments is None else given.get(parameter["name"]),
                 )
-                for one in inputs["parameters"]
+                for parameter in inputs["parameters"]
             ]
         if inputs.get("artifacts"):
             filled["artifacts"] = [
-                self._artifact(name, one, {"name": one["name"]} if arguments is None else artifacts.get(one["name"]))
-                for one in inputs["artifacts"]
+                self._artifact(
+                    name, artifact, {"name": artifact["name"]} if arguments is None else artifacts.get(artifact["name"])
+                )
+                for artifact in inputs["artifacts"]
             ]
         return filled
 
@@ -373,4 +377,6 @@ def _has_exit_hook(holder: Mapping[str, Any]) -> bool:
 
 def _inline_names(holder: Mapping[str, Any]) -> set[str]:
     inline = holder.get("inline") or {}
-    return {f"inputs.parameters.{one['name']}" for one in (inline.get("inputs") or {}).get("parameters") or ()}
+    return {
+        f"inputs.parameters.{parameter['name']}" for parameter in (inline.get("inputs") or {}).get("parameters") or ()
+    }

@@ -187,7 +187,9 @@ class _Document:
 def _names_artifacts_later(spec: Json) -> bool:
     """Whether an output artifact has a global name that is known only in the run."""
     outputs = (template.get("outputs") or {} for template in spec.get("templates") or ())
-    return any(is_tag(one.get("globalName") or "") for output in outputs for one in output.get("artifacts") or ())
+    return any(
+        is_tag(artifact.get("globalName") or "") for output in outputs for artifact in output.get("artifacts") or ()
+    )
 
 
 def _check_pod_gc(pod_gc: Mapping[str, Any] | None) -> None:
