@@ -143,9 +143,9 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version
+        from hera_utils.installed import version_of
 
-        return version("hera_utils")
+        return version_of("hera_utils")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'hera_utils' has no attribute {name!r}")

@@ -1,5 +1,5 @@
 """`from hera_utils.version import version`, as scripts write it."""
 
-from importlib import metadata
+from hera_utils.installed import version_of
 
-version = metadata.version("hera_utils")
+version = version_of("hera_utils")

@@ -175,3 +175,68 @@ bytecode_cache.builtins = Counted
     counts = [int(python(program + AS_THE_COMMAND_DOES + "print(count)")) for _ in range(2)]
     assert counts[0] > 500
     assert counts[1] == 0
+
+
+DEFERRED = ("requests", "asyncio", "pydantic.v1", "hera.workflows.io.v1", "importlib.metadata")
+
+
+def test_modules_that_few_scripts_use_are_imported_when_they_are_used(python):
+    program = f"""
+import importlib, sys
+
+print([name for name in {DEFERRED} if name in sys.modules])
+import hera, pydantic, hera.workflows, hera.workflows.service, hera.workflows.workflow
+from hera.shared._pydantic import V1BaseModel
+from hera.workflows import script
+
+print(hera.__version__, issubclass(int, V1BaseModel), isinstance(1, V1BaseModel))
+
+
+@script()
+def plain(n: int):
+    print(n)
+
+
+print("pydantic.v1" in sys.modules, hera.workflows.workflow.asyncio.sleep.__name__, importlib.metadata.version("hera"))
+session = hera.workflows.service.WorkflowsService(host="http://localhost").session
+import requests
+
+print(type(session) is requests.Session)
+
+
+class First(hera.workflows.io.v1.Input):
+    n: int
+
+
+import pydantic.v1
+from hera.workflows import Workflow
+
+
+@script(constructor="runner")
+def with_model(given: First) -> int:
+    return given.n
+
+
+with Workflow(name="w", entrypoint="with-model", namespace="n") as workflow:
+    with_model()
+print(workflow.to_dict()["spec"]["templates"][0]["inputs"], issubclass(First, V1BaseModel), isinstance(First(n=1), V1BaseModel))
+print(V1BaseModel.__name__, V1BaseModel.parse_obj({{}}), V1BaseModel())
+"""
+    seen, *others = python(AS_THE_COMMAND_DOES + program).splitlines()
+    assert seen == "[]"
+    _, *plain = python("import importlib.metadata, hera.workflows, requests\n" + program).splitlines()
+    assert [line.replace("True sleep", "False sleep") for line in plain] == others
+
+
+def test_a_plugin_of_pydantic_is_found(python, tmp_path):
+    """It is an entry point, which is asked for while Hera is imported."""
+    site = tmp_path / "site"
+    (site / "plugin-1.dist-info").mkdir(parents=True)
+    (site / "plugin-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    (site / "plugin-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nmine = plugin:plugin\n")
+    (site / "plugin.py").write_text(
+        "class Plugin:\n    seen = []\n    def new_schema_validator(self, schema, kind, *_):\n"
+        "        self.seen.append(kind)\n        return None, None, None\nplugin = Plugin()\n"
+    )
+    program = "import plugin; print(len(plugin.plugin.seen) > 0)"
+    assert python(f"import sys; sys.path.append({str(site)!r})\n" + AS_THE_COMMAND_DOES + program) == "True\n"

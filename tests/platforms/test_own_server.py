@@ -23,6 +23,7 @@ from hera_utils.platforms import own_server
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.hera_binding import bind_hera
+from hera_utils.platforms.own_server_adapter import OwnServerAdapter
 from hera_utils.settings.sources import Surroundings, read_settings
 from waiting import until
 
@@ -183,7 +184,7 @@ def answering():
 def session():
     made = requests.Session()
     made.trust_env = False
-    made.mount("http://", own_server.OwnServerAdapter())
+    made.mount("http://", OwnServerAdapter())
     made.headers["Authorization"] = "Bearer x"
     return made
 
@@ -221,7 +222,7 @@ def test_another_process_of_this_user_gets_nothing(scheme, tmp_path):
         port = int(process.stdout.readline())
         made = requests.Session()
         made.trust_env = False
-        made.mount(f"{scheme}://", own_server.OwnServerAdapter(os.getpid()))
+        made.mount(f"{scheme}://", OwnServerAdapter(os.getpid()))
         with made, pytest.raises(requests.ConnectionError) as error:
             made.get(f"{scheme}://127.0.0.1:{port}/", headers={"Authorization": "Bearer x"}, timeout=20, verify=False)
         assert scheme == "https" or "its port is another process's now" in str(error.value)
@@ -232,7 +233,7 @@ def test_another_process_of_this_user_gets_nothing(scheme, tmp_path):
 def test_the_very_process_is_believed(answering):
     made = requests.Session()
     made.trust_env = False
-    made.mount("http://", own_server.OwnServerAdapter(os.getpid()))
+    made.mount("http://", OwnServerAdapter(os.getpid()))
     with made:
         assert made.get(f"http://127.0.0.1:{answering.server_port}/", timeout=20).text == "{}"
 

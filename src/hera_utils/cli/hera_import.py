@@ -15,13 +15,19 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, get_args
 
+from hera_utils.cli.deferred_modules import deferred_modules
+
 
 def import_hera() -> None:
     """Import Hera without garbage collection. Its hundred thousand objects are never freed, so `gc.freeze` keeps the collector from
     searching them later.
     """
     gc.disable()
-    with contextlib.suppress(Exception), _defer_completion():  # the script's own import will report the error
+    with (
+        contextlib.suppress(Exception),
+        deferred_modules(),
+        _defer_completion(),
+    ):  # the script's own import will report the error
         import hera.workflows  # noqa: F401
     gc.freeze()
     gc.enable()

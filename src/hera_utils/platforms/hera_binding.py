@@ -18,8 +18,7 @@ from hera_utils.argo.annotations import DIRECTORY, IMAGE_DECISIONS, IMAGES, PYTH
 from hera_utils.errors import AccessError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.hera_classes import IN_FORCE, extend_hera, is_cluster_wide
-from hera_utils.platforms.http_session import proxies_of, proxy_for
-from hera_utils.platforms.own_server import OwnServerAdapter, RejoiningAdapter
+from hera_utils.platforms.own_server_session import RejoiningSession
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.platforms.token import authorization, bare_token
 
@@ -149,6 +148,10 @@ class HeraBinding:
         _set_up_session(workflow.workflows_service, self.connection)
         _renew_token_per_request(workflow.workflows_service, self.connection)
 
+    def new_session(self) -> Any:
+        """The session of a service that is being created; None if Hera shall choose it."""
+        return RejoiningSession(self.connection) if self.connection.local else None
+
     def prepare_service(self, service: Any) -> None:
         """Adapt a service that was just created, by a workflow or by the script itself."""
         if not self.insist:
@@ -257,11 +260,18 @@ def _set_up_session(service: Any, connection: Connection) -> None:
     tunnel, with an adapter that verifies which process listens there.
     """
     session: Any = getattr(service, "session", None)
-    if connection.direct and type(session).__module__.partition(".")[0] == "requests":
-        own = RejoiningAdapter(connection) if connection.rejoin is not None else OwnServerAdapter(connection.process)
-        session.mount(connection.argo_server, own)
+    if connection.direct and _is_of_requests(session):
+        from hera_utils.platforms.own_server_adapter import OwnServerAdapter
+
+        session.mount(connection.argo_server, OwnServerAdapter(connection.process))
     if session is not None and connection.proxy and not connection.direct:
+        from hera_utils.platforms.http_session import proxies_of, proxy_for
+
         session.proxies.update(proxies_of(proxy_for(connection.argo_server, connection.proxy)))
+
+
+def _is_of_requests(session: Any) -> bool:
+    return type(session).__module__.partition(".")[0] == "requests"
 
 
 def _renew_token_per_request(service: Any, connection: Connection) -> None:
@@ -272,7 +282,7 @@ def _renew_token_per_request(service: Any, connection: Connection) -> None:
     session: Any = getattr(service, "session", None)
     if (getattr(service, "host", None) or "").rstrip("/") != connection.argo_server:
         return
-    if connection.fresh_token is None or type(session).__module__.partition(".")[0] != "requests":
+    if connection.fresh_token is None or not _is_of_requests(session):
         return
     if bare_token(service.token or "") not in ("", connection.current_token()):
         return

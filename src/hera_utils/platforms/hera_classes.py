@@ -25,6 +25,8 @@ class Binding(Protocol):
 
     def prepare(self, workflow: Any) -> None: ...
 
+    def new_session(self) -> Any: ...
+
     def prepare_service(self, service: Any) -> None: ...
 
     def prepare_request(self, request: Any) -> None: ...
@@ -121,7 +123,12 @@ def _building(original: Method) -> Method:
 
 
 def _making_a_service(original: Method) -> Method:
+    names = _parameters(original)
+    index = names.index("session") - 1 if "session" in names else 0
+
     def replacement(self: Any, *arguments: Any, **options: Any) -> None:
+        if IN_FORCE and len(arguments) < index and not inspect.iscoroutinefunction(type(self).close):
+            options["session"] = options.get("session") or IN_FORCE[-1].new_session()
         original(self, *arguments, **options)
         for binding in tuple(IN_FORCE):
             binding.prepare_service(self)

@@ -5,20 +5,18 @@ from __future__ import annotations
 import functools
 import json
 import re
-import socket
-import ssl
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import requests
-import urllib3.exceptions
 
 from hera_utils.argo import faults
 from hera_utils.errors import AccessError, Denied, Forbidden, HeraUtilsError, PlatformError, Refused, SettingsError
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.http_session import proxy_for, without_credentials
+from hera_utils.platforms.own_server import REFUSED_ENDS
 from hera_utils.platforms.token import describe_expiry
 from hera_utils.settings.secret import mask
+
+if TYPE_CHECKING:
+    import requests
 
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
 VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
@@ -37,6 +35,10 @@ def unreachable(connection: Connection, error: Exception, *, answered: bool = Fa
     through = getattr(connection.tunnel, "failure", None)
     if isinstance(through, HeraUtilsError):
         return through
+    import requests
+
+    from hera_utils.platforms.http_session import proxy_for, without_credentials
+
     if isinstance(error, requests.exceptions.SSLError) and not was_closed(error):
         return _tls_failure(connection, str(error))
     if isinstance(error, requests.exceptions.ProxyError):
@@ -74,6 +76,9 @@ def speaks_tls(url: str) -> bool:
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         return False
+    import socket
+    import ssl
+
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only the protocol is tested, not the identity
     try:
@@ -100,16 +105,11 @@ def was_closed(error: BaseException) -> bool:
     return any(words in str(error) for words in _CUT_TLS)
 
 
-REFUSED_ENDS = (
-    "another user of this machine has that port",
-    "its port is another process's now",
-    "its process has just ended",
-)
-"""The reasons why own_server.py does not use a connection."""
-
-
 def reason_of(error: BaseException) -> str:
     """The innermost cause of an error, in a few words."""
+    import requests
+    import urllib3.exceptions
+
     current: BaseException | None = error
     chain: list[BaseException] = []
     while current is not None and len(chain) < 10:
@@ -342,7 +342,7 @@ def unexpected_answer(connection: Connection, why: str = "its answer contains no
 
 def _redirected_address(connection: Connection, reply: requests.Response) -> HeraUtilsError:
     target, url = reply.headers.get("Location", "").split("?")[0], connection.argo_server
-    path = str(reply.request.url).split("?")[0].removeprefix(url)
+    path = str(reply.url).split("?")[0].removeprefix(url)
     final = target.removesuffix(path)
     if final == target or "://" not in final:  # another path, as that of a login page
         final, fix = target or "an unnamed place", _BROWSERS

@@ -81,9 +81,9 @@ def _pad_parts(parts: tuple[int, ...], length: int) -> tuple[int, ...]:
 
 def hera_version() -> str:
     """The installed version of Hera."""
-    from importlib.metadata import version
+    from hera_utils.installed import version_of
 
-    return version("hera")
+    return version_of("hera")
 
 
 def check_requirement(what: str, version: str, requirement: str, *, fix: str | None = None) -> bool:
