@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 _BETWEEN_COLLECTIONS = 100_000
@@ -14,12 +15,16 @@ _INTERRUPTED = 130
 def main() -> None:
     gc.set_threshold(_BETWEEN_COLLECTIONS)
     try:
+        from hera_utils.local_platform import server_process
+
+        server_process.start_early(sys.argv[1:], os.environ)
         from hera_utils.bytecode_cache import cached_bytecode
 
         with cached_bytecode("commands"):
             from hera_utils.cli.main import run_command_line
 
         status = run_command_line(sys.argv[1:])
+        server_process.end_waiting()
     except KeyboardInterrupt:  # Ctrl-C during the imports of the command line; nothing has begun
         sys.exit(_INTERRUPTED)
     gc.freeze()  # the interpreter then does not search for cycles at its end, as the system frees the memory anyway

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import signal
@@ -155,7 +156,9 @@ def test_a_server_that_is_killed_while_another_one_starts_is_followed_by_a_third
     state.mkdir(mode=0o700)
     receiver, sender = os.pipe()
     monkeypatch.setattr(daemon, "_take_lock", lambda _: None)
-    monkeypatch.setattr(sys, "argv", ["-c", str(state), "{}", str(sender)])
+    monkeypatch.setattr(daemon, "_move_to", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["-c", str(sender)])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({"state": str(state), "log": "", "serving": {}}) + "\n"))
     with pytest.raises(SystemExit):
         daemon.background()
     with open(receiver, encoding="utf-8") as answer:

@@ -11,7 +11,7 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import Any, ForwardRef
+from typing import Any
 
 from hera_utils.installed import may_have_entry_points, version_by_folder
 
@@ -80,7 +80,7 @@ def deferred_modules() -> Iterator[None]:
     stand_ins = [
         DeferredModule(name, names)
         for name, names in (
-            ("requests", {name: ForwardRef(f"requests.{name}") for name in ("Response", "Session")}),  # in annotations
+            ("requests", {name: _DeferredClass("requests", name) for name in ("Response", "Session")}),
             ("asyncio", {}),
             ("pydantic.v1", {"BaseModel": _DeferredClass("pydantic.v1", "BaseModel")}),
             (

@@ -17,6 +17,7 @@ from hera_utils.cli.run_output import print_runs_at_end, requested_format
 from hera_utils.cli.script_flags import ScriptCommand
 from hera_utils.cli.terminal import print_line, print_note
 from hera_utils.errors import InvalidWorkflow, Refused, SettingsError
+from hera_utils.local_platform import server_process
 from hera_utils.settings.command_line import CommandLine, words_of
 from hera_utils.settings.resolve import CLIContext, limit_parallelism
 from hera_utils.settings.script_host import ScriptHost
@@ -92,6 +93,8 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
     assignments = _assignments(arguments, flags.parameter_file) if documents or flags.stored else []
     if settings.platform == "local":
         _begin_local_platform(settings, is_script=flags.stored is None and not documents)
+    else:
+        server_process.end_waiting()
     from hera_utils.platforms.argo_client import ArgoClient
     from hera_utils.platforms.connect import connect, describe_platform
     from hera_utils.platforms.hera_binding import stamp_of

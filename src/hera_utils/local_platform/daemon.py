@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any
 from hera_utils.bytecode_cache import cached_bytecode
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.installed import version_of
+from hera_utils.local_platform import server_process
 from hera_utils.local_platform.state_folder import OTHERS, check_state_folder, folder_error, open_state_folder
 from hera_utils.server_json import is_server_alive, read_server_json
 from hera_utils.whole_files import open_privately, write_atomically
@@ -85,6 +86,7 @@ def begin(state: Path) -> None:
     state = state.absolute()
     if state not in _BEGUN and status(state) is None and not _is_locked(state):
         _BEGUN[state] = _begin(state)
+    server_process.end_waiting()
 
 
 def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json], None]) -> None:
@@ -220,34 +222,22 @@ def _begin(state: Path, serving: Serving | None = None) -> _Starting:
         log_path = state / "server.log"
         if log_path.exists() and log_path.stat().st_size > LOG_LIMIT:
             log_path.replace(state / "server.log.1")
-        log = open(log_path, "ab", opener=open_privately)  # noqa: SIM115  closed below
+        with open(log_path, "ab", opener=open_privately) as log:
+            begin = log.tell()
     except OSError as error:
         raise folder_error(state, error) from error
-    begin = log.tell()
-    receiver, sender = os.pipe()
-    code = "from hera_utils.local_platform.daemon import background; background()"
-    command = [sys.executable, "-c", code, str(state), json.dumps(asdict(serving) if serving else {}), str(sender)]
-    answers = open(receiver, "rb", closefd=True)  # noqa: SIM115  closed by `_wait`
-    with log:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(sender,),
-                cwd=state,
-                start_new_session=True,
-            )
-        except OSError as error:
-            answers.close()
-            raise PlatformError(
-                f"the local server cannot be started: {error}", fix="check memory and limits: ulimit -a"
-            ) from error
-        finally:
-            os.close(sender)
-    _STARTED.append(process)
-    return _Starting(process, answers, log_path, begin)
+    order = json.dumps({"state": str(state), "log": str(log_path), "serving": asdict(serving) if serving else {}})
+    started = server_process.take()
+    try:
+        if started is None or not started.order(order):
+            started = server_process.ServerProcess()
+            started.order(order)
+    except OSError as error:
+        raise PlatformError(
+            f"the local server cannot be started: {error}", fix="check memory and limits: ulimit -a"
+        ) from error
+    _STARTED.append(started.process)
+    return _Starting(started.process, started.answers, log_path, begin)
 
 
 def _wait(starting: _Starting) -> Json | None:
@@ -276,13 +266,18 @@ def _last_words(log: Path, begin: int) -> str:
 
 
 def background() -> None:
-    """Runs in the process that `_begin` starts. argv: the state folder, the settings, and the pipe for the report that it is ready."""
+    """Runs in a `ServerProcess`. argv: the pipe for the report that it is ready. stdin: the order, or nothing if no server is needed."""
     gc.disable()  # garbage collections during the imports would find nothing
     start = contextlib.ExitStack()
     start.enter_context(cached_bytecode("serve"))
-    from hera_utils.local_platform.server import Serving
+    from hera_utils.local_platform.server import Serving, import_modules
 
-    state, serving, pipe = Path(sys.argv[1]), Serving(**json.loads(sys.argv[2])), int(sys.argv[3])
+    import_modules()
+    pipe, line = int(sys.argv[1]), sys.stdin.readline()
+    if not line:
+        return
+    order = json.loads(line)
+    state, serving = Path(order["state"]), Serving(**order["serving"])
 
     def answer(message: Json) -> None:
         # The client that started this process may have ended.
@@ -298,8 +293,8 @@ def background() -> None:
         gc.freeze()
         gc.enable()
 
-    _log_to_stderr()
     try:
+        _move_to(state, Path(order["log"]))
         serve(state, serving, ready=ready)
     except HeraUtilsError as error:
         taken = isinstance(error, _Taken)  # the client then checks again, because the other server may just be ending
@@ -309,9 +304,17 @@ def background() -> None:
         raise SystemExit(error.exit_status) from None
 
 
-def _log_to_stderr() -> None:
+def _move_to(state: Path, log: Path) -> None:
+    """Work in the state folder, and write to its log."""
     import logging
 
+    try:
+        os.chdir(state)
+        with open(log, "ab", opener=open_privately) as file, open(os.devnull, "rb") as nothing:
+            for descriptor, target in ((nothing.fileno(), 0), (file.fileno(), 1), (file.fileno(), 2)):
+                os.dup2(descriptor, target)
+    except OSError as error:
+        raise folder_error(state, error) from error
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 

@@ -65,6 +65,18 @@ class Serving:
     idle_seconds: float = IDLE_SECONDS
 
 
+def import_modules() -> None:
+    """Import what every server needs, before it is known which folder it serves."""
+    import hera_utils.images.table
+    import hera_utils.local_platform.agents
+    import hera_utils.local_platform.argo_api.app
+    import hera_utils.local_platform.argo_api.workflows
+    import hera_utils.local_platform.platform
+    import hera_utils.local_platform.pods.process
+    import hera_utils.local_platform.serving.connections
+    import hera_utils.local_platform.serving.tls_or_plain  # noqa: F401
+
+
 def run(state: Path, serving: Serving, lock: IO[bytes], *, version: str, ready: Callable[[Json], None]) -> None:
     """Serve until a signal comes or the server was idle for `idle_seconds`. `ready` is called with the content of server.json.
 

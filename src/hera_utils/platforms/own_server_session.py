@@ -347,6 +347,8 @@ class Reply:
     def ok(self) -> bool:
         return self.status_code < 400
 
+    is_success = ok  # Hera asks for it where an answer is not of requests
+
     def json(self) -> Any:
         return json.loads(self.read())
 
