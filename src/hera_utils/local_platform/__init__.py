@@ -6,7 +6,7 @@
 Clients use HTTP only; of this package they import only `daemon.py`, which starts, finds and stops the server. Open `platform.py`
 first: the two APIs use nothing else.
 
-daemon.py, server.py       one server per state folder; its sockets, applications and end
+daemon.py, server.py       one server per state folder; its sockets, applications and end (server_process.py: its process, before its order)
 argo_api/, kubernetes_api/ the two APIs; serving/ is what they share, page/ the page for browsers
 platform.py                objects, runs and pods: reads them here, changes them through the controller
 controller/                the only writer: one thread, one inbox, one transaction per turn
