@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from hera_utils.argo.faults import ALREADY_EXISTS
 from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.interpreter.cron import cron_workflow
+from hera_utils.interpreter.cron.schedules import ScheduleError
 from hera_utils.interpreter.events import Event, ShutdownRequested
 from hera_utils.interpreter.submission import CRON_LABEL
 from hera_utils.local_platform.clock import now
@@ -226,17 +227,19 @@ class CronClock:
     def _schedule(self, key: Key) -> None:
         """Handle a new or changed cron workflow: run a missed time now, and compute the next time.
 
-        One that is not valid keeps its times: each of them says so in a condition, until what it refers to is there again.
+        One that is not valid keeps its times: each of them says so in a condition, until what it refers to is there again. It has none
+        if a schedule cannot be read: a machine may not know the time zone that another one stored.
         """
         document = self._document(key)
         entry = self._entries[key]
         entry.next = None
         if document is None or cron_workflow.is_completed(document):
             return
-        missed = cron_workflow.missed_time(document, now())
-        if missed is not None and not self._fault(key, document):
-            self._run(key, document, missed)
-        entry.next = cron_workflow.next_time(document, now())
+        with contextlib.suppress(ScheduleError):
+            missed = cron_workflow.missed_time(document, now())
+            if missed is not None and not self._fault(key, document):
+                self._run(key, document, missed)
+            entry.next = cron_workflow.next_time(document, now())
 
     def _fire(self, key: Key) -> None:
         entry, document = self._entries[key], self._document(key)
