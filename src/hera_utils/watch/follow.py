@@ -17,8 +17,8 @@ Json = dict[str, Any]
 UNCLAIMED_SECONDS = 30.0
 """A controller gives a new workflow a phase within a second or two; a new leader takes up to a quarter of a minute."""
 _UNCLAIMED = "UNCLAIMED"
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 15.0  # seconds
-_NODES_A_SECOND = 3000
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.1, 15.0  # seconds
+_NODES_A_SECOND = 1500
 
 
 class Watching(Protocol):

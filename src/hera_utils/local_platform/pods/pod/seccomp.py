@@ -10,7 +10,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import platform
 import struct
 from typing import NamedTuple
 
@@ -33,16 +32,16 @@ _NATIVE = {
     "x86_64": _Calls(0xC000003E, (248, 249, 250, 298, 321, 323, 425), (272, 56)),
     "aarch64": _Calls(0xC00000B7, *_GENERIC),
     "riscv64": _Calls(0xC00000F3, *_GENERIC),
-}.get(platform.machine())
+}.get(os.uname().machine)
 _OF_32_BITS = {
     "x86_64": _Calls(0x40000003, (286, 287, 288, 336, 357, 374, 425), (310, 120)),
     "aarch64": _Calls(0x40000028, (309, 310, 311, 364, 386, 388, 425), (337, 120)),
     "riscv64": _Calls(0x400000F3, *_GENERIC),
-}.get(platform.machine())
+}.get(os.uname().machine)
 """The numbers for 32-bit programs; a 64-bit program can use these calls too."""
 AUDIT, REFUSED = (_NATIVE.audit, _NATIVE.refused) if _NATIVE is not None else (0, ())
 _SECCOMP, BIND, CONNECT = {"x86_64": (317, 49, 42), "aarch64": (277, 200, 203), "riscv64": (277, 200, 203)}.get(
-    platform.machine(), (0, 0, 0)
+    os.uname().machine, (0, 0, 0)
 )
 # The same on every architecture. It is refused as unknown because a filter cannot read its flags; C libraries then fall back to clone.
 _CLONE3 = 435
@@ -95,7 +94,7 @@ def refuse() -> None:
 def _attach(numbers: list[int], choices: tuple[int, ...]) -> int:
     """Install the filter. choices: flags; the first that the kernel accepts are used."""
     if _NATIVE is None or _OF_32_BITS is None:
-        raise OSError(errno.ENOSYS, f"not for this processor ({platform.machine()})")
+        raise OSError(errno.ENOSYS, f"not for this processor ({os.uname().machine})")
     steps = [(_LOAD, 0, 0, _ARCHITECTURE)]
     for calls, answered in ((_NATIVE, numbers), (_OF_32_BITS, [])):
         block = _filter(calls, answered)
@@ -116,7 +115,7 @@ def _filter(calls: _Calls, answered: list[int]) -> list[_Step]:
     verdicts = {number: _USER_NOTIF for number in answered} | dict.fromkeys(calls.refused, _ERROR | errno.EPERM)
     verdicts[_CLONE3] = _ERROR | errno.ENOSYS
     steps: list[_Step] = [(_LOAD, 0, 0, _NUMBER)]
-    if platform.machine() == "x86_64":
+    if os.uname().machine == "x86_64":
         steps += [(_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _ERROR | errno.ENOSYS)]
     for number, verdict in verdicts.items():
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, verdict)]

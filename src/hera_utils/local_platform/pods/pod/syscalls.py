@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import signal
 import sys
 from collections.abc import Callable
@@ -30,9 +29,9 @@ _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 437, 442  # the same on every architecture
 _STATFS, _PROC_MAGIC = 256, 0x9FA0  # bytes, more than any machine's struct needs; the number from linux/magic.h
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # clone must keep the interpreter's lock
-_SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}.get(platform.machine())
-_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}.get(platform.machine())
-_SYS_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95, "ppc64le": 272}.get(platform.machine())
+_SYS_CLONE = {"x86_64": 56, "aarch64": 220, "riscv64": 220, "ppc64le": 120}.get(os.uname().machine)
+_SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203}.get(os.uname().machine)
+_SYS_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95, "ppc64le": 272}.get(os.uname().machine)
 
 
 def check(result: int, what: str) -> None:
@@ -229,7 +228,7 @@ _SYS_IDS = {  # machine: setgroups(2), setresgid(2), setresuid(2)
     "aarch64": (159, 149, 147),
     "riscv64": (159, 149, 147),
     "ppc64le": (81, 169, 164),
-}.get(platform.machine())
+}.get(os.uname().machine)
 threads_can_change = _SYS_IDS is not None
 """Whether change_thread supports this processor."""
 
@@ -259,7 +258,7 @@ def clone(flags: int) -> int:
     functions before and after a fork are called as in os.fork().
     """
     if _SYS_CLONE is None:
-        raise OSError(38, f"no clone system call is known for this processor ({platform.machine()})")
+        raise OSError(38, f"no clone system call is known for this processor ({os.uname().machine})")
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = int(_libc_with_gil.syscall(ctypes.c_long(_SYS_CLONE), ctypes.c_ulong(flags | signal.SIGCHLD), 0, 0, 0, 0))
     number = ctypes.get_errno()
