@@ -68,7 +68,8 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
         connection = replace(reached.client.connection, namespace=reached.client.namespace)
         name = reached.run.name
     if any(document["metadata"]["name"] == run for document in reached.run.own) and run != name:
-        there, name = [one for one in there if one.workflow == run], run  # the user named one workflow of the run
+        # the user named one workflow of the run
+        there, name = [artifact for artifact in there if artifact.workflow == run], run
     found, one = _choose_artifacts(there, rest)
     if not found:
         raise missing_artifact(name, there, rest)

@@ -27,7 +27,7 @@ def command(names: tuple[str, ...]) -> int:
         runs = dict.fromkeys(
             choose_run(client, name, whole=True) for name, stored in stored_by.items() if stored is None
         )
-        for workflow in dict.fromkeys(one for run in runs for one in workflows_of(client, run)):
+        for workflow in dict.fromkeys(name for run in runs for name in workflows_of(client, run)):
             keep_and_delete(client, workflow)
             print_line(f"{workflow} deleted")
         for reference, stored in {str(stored): stored for stored in stored_by.values() if stored is not None}.items():

@@ -45,12 +45,12 @@ def read_documents(path: Path, *, strict: bool = True) -> list[Json]:
     try:
         yaml_limits.check_limits(text, yaml_limits.MOST_OF_A_FILE)
         loaded = yaml.load_all(text, strict_loader() if strict else loader())
-        documents = [(number, one) for number, one in enumerate(loaded, 1) if one is not None]
+        documents = [(number, document) for number, document in enumerate(loaded, 1) if document is not None]
     except yaml.YAMLError as error:
         raise InvalidWorkflow(f"{path}{describe_yaml_error(error)}", fix="correct it") from None
     if not documents:
         raise InvalidWorkflow(f"{path} holds no document", fix="write a Workflow into it, or check its name")
-    read = [(number, _check_document(path, number, one)) for number, one in documents]
+    read = [(number, _check_document(path, number, document)) for number, document in documents]
     if strict:
         _refuse_unknown_fields(path, text, read)
     return sort_by_dependency([document for _, document in read])

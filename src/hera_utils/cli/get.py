@@ -53,7 +53,7 @@ def command(name: str, everything: bool, output: str) -> int:
                 print_line(line)
             return 0
         if len(names) > 1:
-            _print_documents([client.get(one) for one in names], output)
+            _print_documents([client.get(object_name) for object_name in names], output)
             return 0
         document = client.get(names[0])
         link = client.link(document["metadata"]["name"])

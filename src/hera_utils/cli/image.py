@@ -267,7 +267,7 @@ def _find(store: Store, name: str) -> StoredImage:
             raise
         image = None
     if image is None:
-        near = get_close_matches(name, [_short_name(one) for one in images.values()], 1, 0.6)
+        near = get_close_matches(name, [_short_name(image) for image in images.values()], 1, 0.6)
         fix = f"did you mean {near[0]}?" if near else f"pull it: hera-utils image pull {name}"
         raise ResourceError(f"there is no image {name} on this machine", fix=fix)
     return image

@@ -157,5 +157,5 @@ def _kind_of(workflow: Any) -> str:
     """Argo's kind of Hera's object. Hera gives an object of a subclass the name of the subclass as its kind."""
     from hera_utils.cli.documents import ARGO_KINDS
 
-    names = (str(workflow.kind), *(one.__name__ for one in type(workflow).__mro__))
+    names = (str(workflow.kind), *(kind.__name__ for kind in type(workflow).__mro__))
     return next(name for name in names if name in ARGO_KINDS)

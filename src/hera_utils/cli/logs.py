@@ -176,11 +176,15 @@ def check_container(document: Json, container: str) -> None:
     """Raise ResourceError if no template of a run has a container with that name."""
     status = document.get("status") or {}
     specs = (document["spec"], status.get("storedWorkflowTemplateSpec") or {})
-    templates = [one for spec in specs for one in spec.get("templates") or ()]
+    templates = [template for spec in specs for template in spec.get("templates") or ()]
     templates += (status.get("storedTemplates") or {}).values()
-    beside = [one for template in templates for kind in _BESIDE for one in template.get(kind) or ()]
-    sets = [one for template in templates for one in (template.get("containerSet") or {}).get("containers") or ()]
-    known = dict.fromkeys(["main", *(str(one.get("name")) for one in [*sets, *beside])])
+    beside = [container for template in templates for kind in _BESIDE for container in template.get(kind) or ()]
+    sets = [
+        container
+        for template in templates
+        for container in (template.get("containerSet") or {}).get("containers") or ()
+    ]
+    known = dict.fromkeys(["main", *(str(container.get("name")) for container in [*sets, *beside])])
     if container not in (*known, "init", "wait"):
         raise ResourceError(
             f"no task of {document['metadata']['name']} has a container `{container}`",

@@ -246,8 +246,8 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     remarks = {
         workflow["metadata"]["name"]: SUSPENDED for workflow in workflows if (workflow.get("spec") or {}).get("suspend")
     }
-    for one in going[:_MOST_LOOKED_AT]:
-        name = one["metadata"]["name"]
+    for workflow in going[:_MOST_LOOKED_AT]:
+        name = workflow["metadata"]["name"]
         if name in remarks:
             continue
         whole = client.get(name, fields="spec.suspend,spec.parallelism,status.nodes")

@@ -43,14 +43,18 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
         provision(cluster, environment, **where)
     if output == "json":
         print_json(
-            {"namespace": cluster.namespace, "dry_run": dry_run, "changes": [_change_as_json(one) for one in planned]}
+            {
+                "namespace": cluster.namespace,
+                "dry_run": dry_run,
+                "changes": [_change_as_json(change) for change in planned],
+            }
         )
-        return int(any(one.blocks for one in planned))
+        return int(any(change.blocks for change in planned))
     for change in planned:
         for line in change.lines() if dry_run else [change.done()]:
             print_line(line)
     print_line(_summary(planned, dry_run, cluster.namespace))
-    return int(any(one.blocks for one in planned))
+    return int(any(change.blocks for change in planned))
 
 
 def _change_as_json(change: Change) -> Json:
@@ -66,9 +70,9 @@ def _change_as_json(change: Change) -> Json:
 
 
 def _summary(planned: list[Change], dry_run: bool, namespace: str) -> str:
-    created = sum(one.action == "create" for one in planned)
-    changed = sum(one.action == "change" for one in planned)
-    blocked = sum(one.blocks for one in planned)
+    created = sum(change.action == "create" for change in planned)
+    changed = sum(change.action == "change" for change in planned)
+    blocked = sum(change.blocks for change in planned)
     if not planned:
         return "the experiment's environment describes nothing to provision"
     be = "to be " if dry_run else ""

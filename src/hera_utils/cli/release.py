@@ -33,10 +33,12 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
     cluster.check_if_named()
     found = release(cluster, environment, with_data=with_data, dry_run=dry_run)
     if output == "json":
-        print_json({"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(one) for one in found]})
+        print_json(
+            {"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(released) for released in found]}
+        )
         return 0
-    for one in found:
-        print_line(one.line(dry_run=dry_run))
+    for released in found:
+        print_line(released.line(dry_run=dry_run))
     if dry_run:
         print_note("nothing was removed (--dry-run)")
     return 0

@@ -91,7 +91,7 @@ def workflows_of(client: ArgoClient, run: str) -> list[str]:
 
     fields = "metadata.name,metadata.creationTimestamp"
     found = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
-    return [str(one["metadata"]["name"]) for one in sorted(found, key=submission_order)] or [run]
+    return [str(workflow["metadata"]["name"]) for workflow in sorted(found, key=submission_order)] or [run]
 
 
 def sort_key_by_age(workflow: Json) -> tuple[str, int]:

@@ -119,7 +119,7 @@ def _runs_as_json(client: ArgoClient, names: list[str]) -> list[Json]:
             run = load_run(client, name, folders)
         except HeraUtilsError:
             continue  # the script deleted it
-        of_run = {(one["metadata"].get("labels") or {}).get(RUN_LABEL) for one in run.own}
+        of_run = {(workflow["metadata"].get("labels") or {}).get(RUN_LABEL) for workflow in run.own}
         if run.folder is None and of_run & labels:
             continue
         labels.add(label_of(name))

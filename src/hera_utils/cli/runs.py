@@ -51,7 +51,7 @@ def command(conditions: tuple[str, ...], columns: str, points: bool, limit: int 
     parsed = [Condition.parse(condition) for condition in conditions]
     entries = all_entries()
     # the column `run` is always there
-    chosen = [name for one in columns.split(",") if (name := one.strip()) not in ("", "run")]
+    chosen = [name for column in columns.split(",") if (name := column.strip()) not in ("", "run")]
     check_columns(chosen, entries)
     matches = search_entries(entries, parsed)[:limit]
     if output == "name":

@@ -118,7 +118,7 @@ HEADER = ("name", "status", "schedules", "last run", "next run", "age")
 
 def table_lines_of(stored: Sequence[StoredTemplate], now: float) -> list[tuple[str, ...]]:
     """The lines of a table, one for each object."""
-    return [_line(one, now) for one in stored]
+    return [_line(template, now) for template in stored]
 
 
 def _line(stored: StoredTemplate, now: float) -> tuple[str, ...]:
@@ -193,10 +193,10 @@ def describe(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
         fields = "metadata.name,metadata.creationTimestamp,status.phase"
         runs = client.list(selector=f"{CRON_LABEL}={stored.name}", fields=fields)
         runs.sort(key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True)
-        for one in runs[:_MOST_RUNS]:
-            created = timestamps.read(one["metadata"].get("creationTimestamp"))
+        for run in runs[:_MOST_RUNS]:
+            created = timestamps.read(run["metadata"].get("creationTimestamp"))
             ago = "" if created is None else f"  {age(now - created)} ago"
-            yield f"  run {one['metadata']['name']}  {phase_or_pending(one)}{ago}"
+            yield f"  run {run['metadata']['name']}  {phase_or_pending(run)}{ago}"
     yield f"  run it now with: hera-utils run --from {stored}"
 
 

@@ -109,7 +109,7 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
     from hera_utils.cli.tables import Table, lay_out
 
     coloured = use_colour()
-    header, texts = [cell(name) for name in table.header], [[cell(one) for one in line] for line in table.lines]
+    header, texts = [cell(name) for name in table.header], [[cell(text) for text in line] for line in table.lines]
     table = Table(
         header, texts, table.numeric, [cell(name) for name in table.omitted_first], [cell(name) for name in table.whole]
     )
@@ -117,7 +117,7 @@ def table_lines(table: Table, *, fit: bool = True, all_of_them: str = "", paint:
     lines: list[str] = []
     for number, cells in enumerate(rows):
         if number and coloured and paint is not None:
-            cells = [paint(number - 1, column, one) for column, one in zip(kept, cells, strict=True)]
+            cells = [paint(number - 1, column, text) for column, text in zip(kept, cells, strict=True)]
         text = "  ".join(cells).rstrip()
         lines.append(StyledText(click.style(text, dim=True) if number == 0 and coloured else text))
     if omitted:

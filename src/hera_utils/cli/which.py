@@ -72,7 +72,7 @@ def _lines_of_trace(trace: Trace) -> list[str]:
         "constants": ", ".join(f"{name}={short_text(value)}" for name, value in entry.constants.items()),
     }
     lines += [f"  {name}: {text}" for name, text in facts.items() if text.strip()]
-    lines += [f"  from: {one.path} (sha256 {one.sha256[:16]}…)" for one in trace.inputs[:_MOST_INPUTS]]
+    lines += [f"  from: {file.path} (sha256 {file.sha256[:16]}…)" for file in trace.inputs[:_MOST_INPUTS]]
     more = len(trace.inputs) - _MOST_INPUTS
     return [*lines, *([f"  and from {more} more files"] if more > 0 else [])]
 
@@ -90,5 +90,5 @@ def _trace_as_json(trace: Trace) -> dict[str, Any]:
         "point": trace.use.point or None,
         "values": trace.values,
         "constants": for_json(dict(trace.entry.constants)),
-        "inputs": [{"path": one.path, "sha256": one.sha256} for one in trace.inputs],
+        "inputs": [{"path": file.path, "sha256": file.sha256} for file in trace.inputs],
     }

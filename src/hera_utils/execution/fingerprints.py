@@ -332,7 +332,7 @@ def _codes_of_stored_templates(references: Iterable[Json], fingerprinter: Finger
         label = f"{reference.get('name')}/{reference.get('template')}"
         stored = fingerprinter.look(reference) if label not in codes else None
         templates = ((stored or {}).get("spec") or {}).get("templates") or ()
-        template = next((one for one in templates if one.get("name") == reference.get("template")), None)
+        template = next((template for template in templates if template.get("name") == reference.get("template")), None)
         if template is None:
             continue
         codes[label] = _code_of(template, fingerprinter)

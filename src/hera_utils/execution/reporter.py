@@ -77,7 +77,7 @@ class ConsoleReporter:
         self.lines([describe_platform(context, connection, version)])
 
     def provisioned(self, objects: Sequence[Change]) -> None:
-        self.lines([f"claim {one.declared.name} is the folder {one.where}" for one in objects if one.where])
+        self.lines([f"claim {claim.declared.name} is the folder {claim.where}" for claim in objects if claim.where])
 
     def display(self) -> Display | None:
         from hera_utils.watch.display import display_for

@@ -304,7 +304,7 @@ class SearchSession(Session):
         if self.stuck:
             return
         self.replayed.done.update(
-            {one.point.id: self.record.name for one in course.trials.values() if one.status == DONE}
+            {trial.point.id: self.record.name for trial in course.trials.values() if trial.status == DONE}
         )
         self.rounds.replay_on(self.replayed, self.history, self._recall)
         self.plan = self._prepare_round(self.replayed.decisions if self.caller.resume else None)

@@ -446,7 +446,9 @@ class Session:
             return
         written, points = record.outputs(), self._known_points()
         computed = [row.id for row in record.points(status=DONE) if not row.run and row.id in points]
-        missing = [path for one in computed for path in self._files_written.missing(points[one], written.get(one, {}))]
+        missing = [
+            path for point in computed for path in self._files_written.missing(points[point], written.get(point, {}))
+        ]
         if missing:
             self.reporter.lines(
                 [

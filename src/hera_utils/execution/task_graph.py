@@ -41,8 +41,8 @@ def _label(task: Json, owned: bool) -> str:
 
 def _draw_as_text(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
     lines, depths = [], _depths(boxes, arrows)
-    for name in sorted(boxes, key=lambda one: (depths[one], list(boxes).index(one))):
-        before = sorted(other for one, other in arrows if one == name)
+    for name in sorted(boxes, key=lambda box: (depths[box], list(boxes).index(box))):
+        before = sorted(other for start, other in arrows if start == name)
         indent = "  " + ("   " * (depths[name] - 1) + "└▶ " if depths[name] else "")
         after = f"   after {', '.join(before)}" if len(before) > 1 else ""
         lines.append(f"{indent}{name}{_multiplied(boxes[name])}{after}")

@@ -52,4 +52,4 @@ def hint_at_dashes(document: Any, variables: Iterable[str]) -> str:
     """A hint for the message about a failed expression of the document; "" when no variable in it has a name with a dash."""
     names = {part for variable in variables for part in variable.split(".")}
     found = [path for expression in expressions_in(document) for path in find_dashed_paths(expression, names)]
-    return "".join(f"; {one.written} subtracts: write {one.better}" for one in dict.fromkeys(found))
+    return "".join(f"; {path.written} subtracts: write {path.better}" for path in dict.fromkeys(found))

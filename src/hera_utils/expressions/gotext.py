@@ -145,7 +145,7 @@ def _refuse_type(value: Any) -> NoReturn:
 def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
     if not value:
         return "{}"
-    keyed = {str(key): one for key, one in value.items()}
+    keyed = {str(key): item for key, item in value.items()}
     colon = ": " if indent else ":"
     parts = [
         json_string(key, html=html) + colon + _marshal(keyed[key], indent, level + 1, html)
@@ -157,7 +157,7 @@ def _object(value: dict[Any, Any], indent: str, level: int, html: bool) -> str:
 def _array(value: list[Any] | tuple[Any, ...], indent: str, level: int, html: bool) -> str:
     if not value:
         return "[]"
-    return _join("[", [_marshal(one, indent, level + 1, html) for one in value], "]", indent, level)
+    return _join("[", [_marshal(item, indent, level + 1, html) for item in value], "]", indent, level)
 
 
 _MOST_BLANKS = 20_000_000
@@ -209,7 +209,7 @@ def _text(value: Any) -> str:
         keys = sorted(value, key=_rank)
         return "map[" + " ".join(f"{_text(key)}:{_text(value[key])}" for key in keys) + "]"
     if isinstance(value, list | tuple):
-        return "[" + " ".join(_text(one) for one in value) + "]"
+        return "[" + " ".join(_text(item) for item in value) + "]"
     return str(value)
 
 

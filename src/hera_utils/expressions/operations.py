@@ -225,7 +225,7 @@ def contained(needle: Any, where: Any) -> bool:
             )
         return needle in where
     if isinstance(where, list | tuple):
-        return needle in where if type(needle) is str else any(equal(one, needle) for one in where)
+        return needle in where if type(needle) is str else any(equal(item, needle) for item in where)
     if isinstance(where, dict):
         if needle is None and not isinstance(where, AnyKeyMap):
             return "" in where

@@ -332,7 +332,7 @@ def _count_parts(value: Any, counts: dict[int, int]) -> int:
     if count is None:
         counts[id(value)] = 0
         try:
-            below = sum(_count_parts(one, counts) for one in (value.values() if isinstance(value, dict) else value))
+            below = sum(_count_parts(part, counts) for part in (value.values() if isinstance(value, dict) else value))
         except RecursionError:
             return 1  # the code that writes the value meets the same depth and reports it
         count = counts[id(value)] = below + 1

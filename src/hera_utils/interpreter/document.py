@@ -99,7 +99,14 @@ def _parameters(merged: list[Json], *sources: Json) -> list[Json]:
     given = [{p["name"]: p for p in source.get("parameters") or () if _has_value(p)} for source in sources]
     found = []
     for parameter in merged:
-        whole = next((one[parameter["name"]] for one in given if parameter["name"] in one), parameter)
+        whole = next(
+            (
+                parameters_by_name[parameter["name"]]
+                for parameters_by_name in given
+                if parameter["name"] in parameters_by_name
+            ),
+            parameter,
+        )
         found.append(whole if _has_value(parameter) else parameter)
     return found
 
@@ -108,7 +115,14 @@ def _artifacts(merged: list[Json], *sources: Json) -> list[Json]:
     given = [{a["name"]: a for a in source.get("artifacts") or ()} for source in sources]
     found = []
     for artifact in merged:
-        whole = next((one[artifact["name"]] for one in given if artifact["name"] in one), None)
+        whole = next(
+            (
+                artifacts_by_name[artifact["name"]]
+                for artifacts_by_name in given
+                if artifact["name"] in artifacts_by_name
+            ),
+            None,
+        )
         found.append(artifact if whole is None else _artifact(artifact, whole))
     return found
 
@@ -221,8 +235,8 @@ def _objects(
 ) -> Iterable[Json]:
     if "{{" in name:
         return everything(kind) if everything is not None else ()
-    one = lookup(kind, name)
-    return () if one is None else (one,)
+    template = lookup(kind, name)
+    return () if template is None else (template,)
 
 
 def _references(spec: Json) -> Iterator[Json]:

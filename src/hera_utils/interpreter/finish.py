@@ -44,7 +44,7 @@ def _has_running_pods(context: Context) -> bool:
     if not context.ledger.running_pods:
         return False
     running = (node for node in context.run.nodes.values() if node["type"] == "Pod" and node["phase"] == phases.RUNNING)
-    return any(not one.get("daemoned") for one in running)
+    return any(not pod.get("daemoned") for pod in running)
 
 
 def fail(context: Context, message: str) -> None:

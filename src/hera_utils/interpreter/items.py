@@ -78,9 +78,9 @@ class Item:
 
 def _stored(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _stored(one) for key, one in value.items()}
+        return {key: _stored(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_stored(one) for one in value]
+        return [_stored(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
         return float(value)
     return value

@@ -147,7 +147,7 @@ def take_ended(run: Run, node_id: str) -> Json | None:
 def give_up(context: Context) -> None:
     """Stop waiting for pods that take too long to end."""
     known = context.run.memory.get("killed") or {}
-    context.run.memory["killed"] = {key: one for key, one in known.items() if one["until"] > context.ledger.now}
+    context.run.memory["killed"] = {key: entry for key, entry in known.items() if entry["until"] > context.ledger.now}
 
 
 def forget(run: Run) -> None:

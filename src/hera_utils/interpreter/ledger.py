@@ -89,11 +89,11 @@ class Ledger:
         They stay Running, and nothing ever ends them. Argo counts them nevertheless, so a limit waits for ever.
         """
         attempts = (
-            [one for one in self.children(node) if phases.is_attempt(one)]
+            [child for child in self.children(node) if phases.is_attempt(child)]
             for node in self.nodes.values()
             if node["type"] == "Retry"
         )
-        return frozenset(one["id"] for tried in attempts for one in tried[:-1] if not phases.has_ended(one))
+        return frozenset(attempt["id"] for tried in attempts for attempt in tried[:-1] if not phases.has_ended(attempt))
 
     # --- looking --------------------------------------------------------------------------------------------------
     def id_of(self, name: str) -> str:

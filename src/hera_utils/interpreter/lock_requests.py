@@ -65,10 +65,12 @@ def _own_lock(context: Context, holder: str) -> str | None:
     if not limit:
         return None
     status = context.document["status"].get("synchronization") or {}
-    holders = [one["holder"] for one in (status.get("mutex") or {}).get("holding") or () if one["mutex"] == name]
-    for one in (status.get("semaphore") or {}).get("holding") or ():
-        if one["semaphore"] == name:
-            holders += one["holders"]
+    holders = [
+        holding["holder"] for holding in (status.get("mutex") or {}).get("holding") or () if holding["mutex"] == name
+    ]
+    for holding in (status.get("semaphore") or {}).get("holding") or ():
+        if holding["semaphore"] == name:
+            holders += holding["holders"]
     return name if len(set(holders)) >= limit else None
 
 
@@ -139,7 +141,7 @@ def _note_waiting(context: Context, holders: dict[str, list[str]]) -> None:
     for name, keys in holders.items():
         kind = "mutex" if "/Mutex/" in name else "semaphore"
         waiting = status.setdefault(kind, {}).setdefault("waiting", [])
-        if not any(one[kind] == name for one in waiting):
+        if not any(entry[kind] == name for entry in waiting):
             waiting.append({kind: name, **({"holder": keys[0]} if kind == "mutex" else {"holders": keys})})
 
 
@@ -161,7 +163,7 @@ def release(context: Context, holder: str) -> None:
     holder_name = _key(context, holder)
     mutex = status.get("mutex")
     if mutex:
-        mutex["holding"] = [one for one in mutex.get("holding") or () if one["holder"] != holder_name]
+        mutex["holding"] = [entry for entry in mutex.get("holding") or () if entry["holder"] != holder_name]
     for one in (status.get("semaphore") or {}).get("holding") or ():
         one["holders"] = [name for name in one["holders"] if name != holder_name]
 

@@ -133,7 +133,7 @@ def _command(metric: Json, scope: substitution.Variables, clocks: Mapping[str, A
     if not _NAME.match(name):
         wrong = "metric name is invalid: names may only contain alphanumeric characters or '_'"
         raise Fault(f"could not construct metric '{name}': {wrong}")
-    kind = next((one for one in ("gauge", "histogram", "counter") if metric.get(one) is not None), "")
+    kind = next((field for field in ("gauge", "histogram", "counter") if metric.get(field) is not None), "")
     if not kind:
         raise Fault(f"could not construct metric '{name}': invalid metric spec")
     labels = {str(label["key"]): str(label.get("value") or "") for label in filled.get("labels") or ()}

@@ -144,13 +144,15 @@ def ran(event: PodFinished, template: Json) -> Json | None:
     """The field RAN: times of the main containers, start of the interpreter, resources used by the pod; None if none started."""
     names = main_names(template)
     own = [container for container in event.containers if container.name in names and container.started_at is not None]
-    starts = [one.started_at for one in own if one.started_at is not None]
-    ends = [one.finished_at for one in own if one.finished_at is not None]
+    starts = [container.started_at for container in own if container.started_at is not None]
+    ends = [container.finished_at for container in own if container.finished_at is not None]
     if not starts or not ends:
         return None
-    python = next((one.python for one in own if one.python), "")
+    python = next((container.python for container in own if container.python), "")
     how = {"python": python} if python else {}
-    wrong = next((line for one in own if one.exit_code and (line := error_line(one.tail.split("\n")))), "")
+    wrong = next(
+        (line for container in own if container.exit_code and (line := error_line(container.tail.split("\n")))), ""
+    )
     times = {"startedAt": timestamps.micro_time(min(starts)), "finishedAt": timestamps.micro_time(max(ends))}
     return {
         **times,
@@ -181,7 +183,7 @@ def _declared_containers(template: Json) -> dict[str, Json]:
     kind = kind_of(template)
     own = template[kind].get("containers") or [] if kind == "containerSet" else [template.get(kind) or {}]
     beside = [*(template.get("initContainers") or ()), *(template.get("sidecars") or ())]
-    return {one.get("name") or "main": one for one in [*beside, *own] if isinstance(one, dict)}
+    return {container.get("name") or "main": container for container in [*beside, *own] if isinstance(container, dict)}
 
 
 def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, int]:

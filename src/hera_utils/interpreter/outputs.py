@@ -220,7 +220,7 @@ def _put_named(context: Context, kind: str, item: Json) -> None:
     items = context.document["status"].setdefault("outputs", {}).setdefault(kind, [])
     known, places = context.cache.get(("published", kind), (None, {}))
     if known is not items:
-        places = {one.get("name"): place for place, one in enumerate(items)}
+        places = {existing.get("name"): place for place, existing in enumerate(items)}
         context.cache["published", kind] = (items, places)
     place = places.setdefault(item["name"], len(items))
     items[place : place + 1] = [item]

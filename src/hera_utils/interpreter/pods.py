@@ -171,7 +171,9 @@ def _volumes(context: Context, frame: Frame) -> list[Json]:
 def _pod_variables(context: Context, frame: Frame, pod_name: str) -> substitution.Variables:
     inputs = (frame.template.get("inputs") or {}).get("parameters") or ()
     values = {
-        f"inputs.parameters.{one['name']}": text_of(one["value"]) for one in inputs if one.get("value") is not None
+        f"inputs.parameters.{parameter['name']}": text_of(parameter["value"])
+        for parameter in inputs
+        if parameter.get("value") is not None
     }
     return context.variables.plus({**values, "pod.name": pod_name})
 
@@ -249,9 +251,9 @@ def _expand_variables(value: Any, variables: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return _REFERENCE.sub(lambda found: _value_of(found, variables), value) if "$" in value else value
     if isinstance(value, list):
-        return [_expand_variables(one, variables) for one in value]
+        return [_expand_variables(item, variables) for item in value]
     if isinstance(value, dict):
-        return {key: _expand_variables(one, variables) for key, one in value.items()}
+        return {key: _expand_variables(item, variables) for key, item in value.items()}
     return value
 
 

@@ -67,7 +67,7 @@ def extra_container(container: Json, main: list[Json]) -> Json:
     """An init container or a sidecar; with mirrorVolumeMounts it has the mounts of the main container."""
     fields = {key: value for key, value in container.items() if key != "mirrorVolumeMounts"}
     if container.get("mirrorVolumeMounts"):
-        source = next((one for one in main if one.get("name") == "main"), {})
+        source = next((container for container in main if container.get("name") == "main"), {})
         known = {mount["mountPath"] for mount in fields.get("volumeMounts") or ()}
         mirrored = [mount for mount in source.get("volumeMounts") or () if mount["mountPath"] not in known]
         fields["volumeMounts"] = [*(fields.get("volumeMounts") or ()), *mirrored]
@@ -122,7 +122,11 @@ def _without_executor(patch: Json) -> Json:
     kept = dict(patch)
     for field in ("initContainers", "containers"):
         if isinstance(kept.get(field), list):
-            kept[field] = [one for one in kept[field] if not isinstance(one, dict) or one.get("name") not in _EXECUTORS]
+            kept[field] = [
+                container
+                for container in kept[field]
+                if not isinstance(container, dict) or container.get("name") not in _EXECUTORS
+            ]
     return kept
 
 

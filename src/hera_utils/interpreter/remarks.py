@@ -38,9 +38,9 @@ def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
     """The warnings. stored: the WorkflowTemplates and ClusterWorkflowTemplates that the workflow calls, whole documents."""
     own = (document.get("spec") or {}).get("workflowTemplateRef") or {}
     found = list(_of_object(document, "", document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate")))
-    for one in stored:
-        name = (one.get("metadata") or {}).get("name", "")
-        found += _of_object(one, f"{one.get('kind', 'WorkflowTemplate')}/{name} ", own.get("name") != name)
+    for called in stored:
+        name = (called.get("metadata") or {}).get("name", "")
+        found += _of_object(called, f"{called.get('kind', 'WorkflowTemplate')}/{name} ", own.get("name") != name)
     return found
 
 

@@ -92,7 +92,7 @@ def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
         memoized[memo["id"]] = memo
     for node in memoized.values():
         for field in ("children", "outboundNodes"):
-            linked = [ids[one] for one in node.pop(field, ()) if ids.get(one) in memoized]
+            linked = [ids[linked_id] for linked_id in node.pop(field, ()) if ids.get(linked_id) in memoized]
             if linked:
                 node[field] = linked
     carried: Json = {"nodes": memoized, "conditions": [{"type": "Completed", "status": "False"}]}

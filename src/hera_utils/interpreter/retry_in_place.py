@@ -260,7 +260,7 @@ def _apply_nodes(run: Run, choice: _RetryChoice, at: float) -> None:
         for field in ("children", "outboundNodes"):
             ids = node.get(field)
             if ids and not choice.deleted.isdisjoint(ids):
-                node[field] = [one for one in ids if one not in choice.deleted]
+                node[field] = [linked_id for linked_id in ids if linked_id not in choice.deleted]
                 if not node[field]:
                     del node[field]
                 run.changed.add(node_id)

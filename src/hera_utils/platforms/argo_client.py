@@ -448,7 +448,9 @@ class ArgoClient:
         there = artifact_downloads.artifacts_of(self.get(name))
         chosen = artifact_downloads.choose_artifacts(there, task, artifact)
         if not chosen:
-            names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10]) or "none"
+            names = (
+                ", ".join(list(dict.fromkeys(f"{artifact.task}/{artifact.name}" for artifact in there))[:10]) or "none"
+            )
             what = "/".join(filter(None, (task, artifact)))
             raise ResourceError(f"{name} has no output artifacts{f' `{what}`' if what else ''}", fix=f"it has: {names}")
         connection = replace(self.connection, namespace=self.namespace)

@@ -136,7 +136,7 @@ def _is_argo_server(item: Json) -> bool:
 def _read_service(item: Json) -> Service:
     spec, metadata = item.get("spec") or {}, item["metadata"]
     ports = spec.get("ports") or [{"port": PORT}]
-    port = next((one for one in ports if one.get("port") == PORT), None) or min(
+    port = next((service_port for service_port in ports if service_port.get("port") == PORT), None) or min(
         ports, key=lambda one: one.get("name") not in _PORT_NAMES
     )
     number = int(port["port"])
@@ -152,8 +152,8 @@ def _read_service(item: Json) -> Service:
 
 def _address_of_load_balancer(item: Json, port: int) -> str:
     """The address that a load balancer gives the service, or ""."""
-    for one in ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
-        host = one.get("hostname") or one.get("ip")
+    for ingress in ((item.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+        host = ingress.get("hostname") or ingress.get("ip")
         if host:
             return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
     return ""
@@ -250,7 +250,7 @@ def _base_of_container(container: Json) -> str:
     for word, following in itertools.pairwise(words):
         if word.startswith("--base-href"):
             return str(word.partition("=")[2] or following)
-    variables = {one.get("name"): one.get("value") or "" for one in container.get("env") or ()}
+    variables = {variable.get("name"): variable.get("value") or "" for variable in container.get("env") or ()}
     return str(variables.get("ARGO_BASE_HREF") or variables.get("BASE_HREF") or "")
 
 

@@ -97,7 +97,11 @@ class ExecPlugin:
         if self._entry.get("provideClusterInfo"):
             spec["cluster"] = self._cluster_info()
         exec_info = {"apiVersion": self._entry["apiVersion"], "kind": "ExecCredential", "spec": spec}
-        own = {str(one["name"]): str(one.get("value", "")) for one in self._entry.get("env") or () if one.get("name")}
+        own = {
+            str(variable["name"]): str(variable.get("value", ""))
+            for variable in self._entry.get("env") or ()
+            if variable.get("name")
+        }
         return {**os.environ, **own, "KUBERNETES_EXEC_INFO": json.dumps(exec_info)}
 
     def _cluster_info(self) -> Json:

@@ -80,18 +80,20 @@ def plan_changes(
     force: assume that fields which others have set may be overwritten.
     """
     described = [
-        _with_folder_annotation(cluster, one, folders or {})
-        for one in objects_of_environment(environment, cluster.namespace, local=cluster.local)
+        _with_folder_annotation(cluster, needed, folders or {})
+        for needed in objects_of_environment(environment, cluster.namespace, local=cluster.local)
     ]
     applier = Applier(cluster)
     planned: list[Change] = []
-    for one, live in zip(described, applier.get_all([(one.kind, one.name) for one in described]), strict=True):
+    for one, live in zip(
+        described, applier.get_all([(declared.kind, declared.name) for declared in described]), strict=True
+    ):
         if isinstance(live, AccessError):
             planned.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
             continue
         change = _change(applier, one, live, force, planned)
         planned.append(_change_with_folder(cluster, change, live, state, folders or {}))
-    if any(f'namespaces "{cluster.namespace}" not found' in one.note for one in planned):
+    if any(f'namespaces "{cluster.namespace}" not found' in change.note for change in planned):
         raise cluster.no_namespace()  # one error instead of one for each object
     return planned
 
@@ -110,7 +112,7 @@ def provision(
     """
     found = plan_changes(cluster, environment, state=state, folders=folders, force=force)
     refuse_blocked_changes(found, cluster.namespace)
-    _apply_all(Applier(cluster), [one for one in found if one.action in ("create", "change")], force)
+    _apply_all(Applier(cluster), [change for change in found if change.action in ("create", "change")], force)
     return found
 
 
@@ -128,14 +130,14 @@ def ensure(
 
 def refuse_blocked_changes(planned: Sequence[Change], namespace: str) -> None:
     """Raise ResourceError if a change cannot be made."""
-    blocked = [one for one in planned if one.blocks]
+    blocked = [change for change in planned if change.blocks]
     if not blocked:
         return
-    for one in blocked:
-        if one.declared.lacking is not None and len(blocked) == 1:
-            raise one.declared.lacking
-    listed = [f"{one.declared.word} `{one.declared.name}` {one.note}" for one in blocked]
-    fixes = "\n".join(dict.fromkeys(filter(None, (one.fix for one in blocked))))
+    for change in blocked:
+        if change.declared.lacking is not None and len(blocked) == 1:
+            raise change.declared.lacking
+    listed = [f"{change.declared.word} `{change.declared.name}` {change.note}" for change in blocked]
+    fixes = "\n".join(dict.fromkeys(filter(None, (change.fix for change in blocked))))
     if len(listed) == 1:
         raise ResourceError(f"{listed[0]} (namespace {namespace})", fix=fixes)
     lines = "\n".join(f"  ✘ {one}" for one in listed)
@@ -147,7 +149,7 @@ def refuse_blocked_changes(planned: Sequence[Change], namespace: str) -> None:
 def check(cluster: Cluster, environment: Environment) -> list[Change]:
     """Check that the objects of the environment exist, without creating any. Raises ResourceError with those that do not."""
     wanted = objects_of_environment(environment, cluster.namespace, local=cluster.local)
-    needed = [one for one in wanted if one.kind not in ("Role", "RoleBinding")]
+    needed = [declared for declared in wanted if declared.kind not in ("Role", "RoleBinding")]
     answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
     absent = [one for one, live in zip(needed, answers, strict=True) if live is None]
     if absent:

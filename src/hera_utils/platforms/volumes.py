@@ -93,7 +93,7 @@ def _root(cluster: Cluster, where: ClaimPath, state: str) -> Path:
     except Refused as error:
         if error.reason != "NotFound":
             raise
-        names = ", ".join(sorted(str(one["metadata"]["name"]) for one in cluster.list("PersistentVolumeClaim")))
+        names = ", ".join(sorted(str(claim["metadata"]["name"]) for claim in cluster.list("PersistentVolumeClaim")))
         raise ResourceError(
             f"there is no claim `{where.claim}` in the namespace {cluster.namespace}",
             fix=f"the claims there: {names or 'none yet; a run of the experiment creates its own'}",

@@ -114,7 +114,7 @@ def _runs(connection: Connection) -> object:
 def _findings_on_argo(target: Target, version_reply: object, runs: object, current: str) -> Iterator[Finding]:
     token = _finding_on_token(target, current)
     refusal = next(
-        (one for one in (version_reply, runs) if isinstance(one, AccessError) and "token" in one.message), None
+        (reply for reply in (version_reply, runs) if isinstance(reply, AccessError) and "token" in reply.message), None
     )
     if isinstance(version_reply, HeraUtilsError) and version_reply is not refusal:
         yield from_error("argo server", version_reply)

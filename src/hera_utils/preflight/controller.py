@@ -41,8 +41,12 @@ def check_runs(target: Target) -> Iterator[Finding]:
     if not isinstance(newest, list):
         return
     now = time.time()
-    waiting = [one for one in newest if not phase_of(one) and now - _creation_time(one) > UNSEEN]
-    alive = [one for one in newest if (one.get("status") or {}).get("startedAt") and now - _start_time(one) < RECENT]
+    waiting = [workflow for workflow in newest if not phase_of(workflow) and now - _creation_time(workflow) > UNSEEN]
+    alive = [
+        workflow
+        for workflow in newest
+        if (workflow.get("status") or {}).get("startedAt") and now - _start_time(workflow) < RECENT
+    ]
     if waiting and not alive:
         name, ago = waiting[-1]["metadata"]["name"], now - _creation_time(waiting[-1])
         message = f"no controller picks up runs: {name} has been waiting for {ago / 60:.0f} min without a phase"

@@ -41,8 +41,8 @@ class Line:
 def group_findings(findings: Iterable[Finding]) -> Iterator[tuple[str, list[Finding]]]:
     left = list(findings)
     for heading, checks in GROUPS:
-        these = [one for one in left if one.check in checks]
-        left = [one for one in left if one.check not in checks]
+        these = [finding for finding in left if finding.check in checks]
+        left = [finding for finding in left if finding.check not in checks]
         if these:
             yield heading, these
     if left:
@@ -55,11 +55,11 @@ def lines_of_findings(findings: Sequence[Finding], width: int, marks: dict[str, 
     text_lines: list[Line] = []
     for heading, these in group_findings(findings):
         text_lines.append(Line(heading))
-        for one in these:
-            lead = f"  {marks[one.verdict]} "
-            text_lines += _wrap_lines(lead, one.message, width, one.verdict, mark=len(lead) - 1)
-            if one.fix:
-                text_lines += _wrap_lines("    → ", one.fix, width, one.verdict, fix=True)
+        for finding in these:
+            lead = f"  {marks[finding.verdict]} "
+            text_lines += _wrap_lines(lead, finding.message, width, finding.verdict, mark=len(lead) - 1)
+            if finding.fix:
+                text_lines += _wrap_lines("    → ", finding.fix, width, finding.verdict, fix=True)
     return text_lines
 
 

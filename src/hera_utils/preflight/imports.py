@@ -68,7 +68,12 @@ def modules_imported_by_runner(module: str, function: str, folder: Path) -> set[
             continue
         read.add(name)
         body = _body(path)
-        body += [one for call in body if getattr(call, "name", None) == called for one in getattr(call, "body", ())]
+        body += [
+            statement
+            for call in body
+            if getattr(call, "name", None) == called
+            for statement in getattr(call, "body", ())
+        ]
         for imported_name in _imports(body, package_of(name, path)):
             top = imported_name.partition(".")[0]
             if file_of(top, folder) is not None:

@@ -103,7 +103,7 @@ def decide_images(
             findings[image] = problem("images", f"{outcome.reason} ({where})", outcome.fix)
         else:
             decisions[image] = outcome
-    decisions_of(context).update({image: one for image, one in decisions.items() if image not in by_pod})
+    decisions_of(context).update({image: decision for image, decision in decisions.items() if image not in by_pod})
     return decisions, findings
 
 
@@ -210,7 +210,9 @@ def _decide_pulls(
 
 def remarks_on_stand_ins(decisions: Mapping[str, ImageDecision]) -> Iterator[Finding]:
     """One finding that lists all stand-ins, as none may go unnoticed, and a warning for each that is known to differ from its image."""
-    stand_ins = {image: one.choice for image, one in decisions.items() if isinstance(one.choice, StandIn)}
+    stand_ins = {
+        image: decision.choice for image, decision in decisions.items() if isinstance(decision.choice, StandIn)
+    }
     if stand_ins:
         yield good(STAND_INS, f"this machine stands in for {_list_by_reason(stand_ins)}")
     for image, stand_in in stand_ins.items():

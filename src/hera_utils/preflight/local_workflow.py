@@ -80,7 +80,9 @@ def findings_on_documents(
             yield from of_images.values()
             all_decisions |= decisions
             stand_ins = {
-                image: one.choice.settings for image, one in decisions.items() if isinstance(one.choice, StandIn)
+                image: decision.choice.settings
+                for image, decision in decisions.items()
+                if isinstance(decision.choice, StandIn)
             }
             yield from _check_programs(stand_ins, reach)
             yield from _check_packages(context, stand_ins, reach)

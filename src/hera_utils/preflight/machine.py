@@ -149,10 +149,10 @@ def check_secret_values(subject: Subject) -> Iterator[Finding]:
 
     if subject.environment is None:
         return
-    for one in objects_of_environment(subject.environment, subject.context.argo_namespace, local=True):
-        if one.lacking is not None:
-            message = f"{one.lacking}; a run creates it where it does not exist yet"
-            yield warning(one.word, message, one.lacking.fix)
+    for needed in objects_of_environment(subject.environment, subject.context.argo_namespace, local=True):
+        if needed.lacking is not None:
+            message = f"{needed.lacking}; a run creates it where it does not exist yet"
+            yield warning(needed.word, message, needed.lacking.fix)
 
 
 def check_local_server(subject: Subject) -> Iterator[Finding]:

@@ -83,7 +83,7 @@ def check_claims(target: Target) -> Iterator[Finding]:
 def _check_claim(target: Target, use: ClaimUse, answer: ClusterReply) -> Iterator[Finding]:
     name = use.name
     if answer.reason == "NotFound":
-        volume = next((one for one in target.environment.volumes if one.claim_name == name), None)
+        volume = next((candidate for candidate in target.environment.volumes if candidate.claim_name == name), None)
         document = manifests.claim(volume) if volume is not None else _plain_claim(name)
         line = f"echo '{json.dumps(document)}' | {target.kubectl('create -f -')}"
         fix = f"give it a folder with --volume {name}=FOLDER" if target.connection.local else ""
@@ -146,13 +146,15 @@ def _check_pending_claim(target: Target, name: str, spec: Json) -> Iterator[Find
         classes = target.asker.get("apis/storage.k8s.io/v1/storageclasses")
         listed = classes.body.get("items") or [] if classes.ok else []
         chosen = [
-            one for one in listed if one["metadata"]["name"] == class_name or (class_name is None and _is_default(one))
+            storage_class
+            for storage_class in listed
+            if storage_class["metadata"]["name"] == class_name or (class_name is None and _is_default(storage_class))
         ]
-        if any(one.get("volumeBindingMode") == "WaitForFirstConsumer" for one in chosen):
+        if any(storage_class.get("volumeBindingMode") == "WaitForFirstConsumer" for storage_class in chosen):
             yield good("claim", f'claim "{name}" will be bound when the first pod uses it')
             return
         if classes.ok and not chosen:
-            there = ", ".join(sorted(str(one["metadata"]["name"]) for one in listed)) or "none"
+            there = ", ".join(sorted(str(storage_class["metadata"]["name"]) for storage_class in listed)) or "none"
             lacks = f'storage class "{class_name}" does not exist' if class_name else "no storage class is the default"
             fix = f"name one with storage_class (there: {there}), and create the claim again"
             yield problem("claim", f'claim "{name}" is not bound: {lacks}', fix)

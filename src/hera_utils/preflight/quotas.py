@@ -22,7 +22,7 @@ def check_quotas(target: Target) -> Iterator[Finding]:
     counted, ranges = target.asker(
         ClusterRequest("GET", target.core("resourcequotas")), ClusterRequest("GET", target.core("limitranges"))
     )
-    limits = [one for item in (ranges.body.get("items") or [] if ranges.ok else []) for one in _limits_of(item)]
+    limits = [limit for item in (ranges.body.get("items") or [] if ranges.ok else []) for limit in _limits_of(item)]
     unseen = [word for word, answer in (("quotas", counted), ("limit ranges", ranges)) if not answer.ok]
     if unseen:
         yield unknown("quota", f"the {' and '.join(unseen)} of the namespace cannot be read (permission is missing)")

@@ -47,7 +47,9 @@ def assert_ready(
             fix="fix what is listed above; check everything with hera-utils doctor, or submit anyway with "
             "--no-preflight",
         )
-    return [one for one in dict.fromkeys(findings) if one.verdict == "warning" or _is_news(context, one)]
+    return [
+        finding for finding in dict.fromkeys(findings) if finding.verdict == "warning" or _is_news(context, finding)
+    ]
 
 
 def not_taken_up_on(connection: Connection) -> Callable[[Json], str] | None:

@@ -149,14 +149,14 @@ def _rules_of(target: Target, account: str) -> list[Json] | None:
     )
     if bindings is None or found is None:
         return None
-    bound = [one for one in [*bindings, *(wide_bindings or [])] if _binds(one, account, target.namespace)]
-    if wide is None and any((one.get("roleRef") or {}).get("kind") == "ClusterRole" for one in bound):
+    bound = [binding for binding in [*bindings, *(wide_bindings or [])] if _binds(binding, account, target.namespace)]
+    if wide is None and any((binding.get("roleRef") or {}).get("kind") == "ClusterRole" for binding in bound):
         return None
-    known = {("Role", one["metadata"]["name"]): one for one in found}
-    known |= {("ClusterRole", one["metadata"]["name"]): one for one in wide or []}
-    references = [one.get("roleRef") or {} for one in bound]
+    known = {("Role", role["metadata"]["name"]): role for role in found}
+    known |= {("ClusterRole", role["metadata"]["name"]): role for role in wide or []}
+    references = [binding.get("roleRef") or {} for binding in bound]
     chosen = [known.get((str(reference.get("kind")), str(reference.get("name")))) or {} for reference in references]
-    return [rule for one in chosen for rule in one.get("rules") or []]
+    return [rule for role in chosen for rule in role.get("rules") or []]
 
 
 def _binds(binding: Json, account: str, namespace: str) -> bool:

@@ -98,8 +98,8 @@ def examine(
     examined = [
         _examine_cluster(context, environment, workflow, role_file=role_file, advice=advice) for workflow in to_examine
     ]
-    findings = dict.fromkeys(finding for one in examined for finding in one.findings)
-    return Examination(tuple(findings), tuple(role for one in examined for role in one.roles))
+    findings = dict.fromkeys(finding for examination in examined for finding in examination.findings)
+    return Examination(tuple(findings), tuple(role for examination in examined for role in examination.roles))
 
 
 def _examine_here(context: CLIContext, environment: Environment | None, workflows: Sequence[Json]) -> Examination:

@@ -107,12 +107,12 @@ def _layers(tasks: list[Json]) -> list[list[Json]]:
 
 def _sum_of_widths(widths: Iterable[Width]) -> Width:
     found = list(widths)
-    return Width(sum(one.count for one in found), all(one.exact for one in found))
+    return Width(sum(width.count for width in found), all(width.exact for width in found))
 
 
 def _max_of_widths(widths: Iterable[Width]) -> Width:
     found = list(widths)
-    return Width(max((one.count for one in found), default=0), all(one.exact for one in found))
+    return Width(max((width.count for width in found), default=0), all(width.exact for width in found))
 
 
 def _limit_width(width: Width, parallelism: Any) -> Width:

@@ -46,7 +46,7 @@ class ComparisonTable:
     @property
     def numeric(self) -> tuple[bool, ...]:
         cells = zip(*self.lines, strict=True)
-        return tuple(all(one == "" or number(one) is not None for one in column) for column in cells)
+        return tuple(all(text == "" or number(text) is not None for text in column) for column in cells)
 
     def as_json(self) -> list[Json]:
         return [
@@ -72,8 +72,8 @@ def table_of_runs(entries: Sequence[CatalogueEntry], columns: Sequence[str] = ()
         _add_if_different(table, name, [" ".join(map(text, run_values(entry, name))) for entry in entries])
     _add_if_different(table, "code", [_digest(source) for source in sources])
     for kind, per_run in (("image", images), ("package", packages)):
-        for name in sorted({name for one in per_run for name in one}):
-            _add_if_different(table, f"{kind} {name}", [one.get(name, _ABSENT) for one in per_run])
+        for name in sorted({name for by_name in per_run for name in by_name}):
+            _add_if_different(table, f"{kind} {name}", [by_name.get(name, _ABSENT) for by_name in per_run])
     for name in (*_RESULTS, *(columns or _output_columns(entries))):
         table[name] = [cell(match, name) for match in matches]
     if "commit" in table:
@@ -129,8 +129,8 @@ def _output_columns(entries: Sequence[CatalogueEntry]) -> list[str]:
     columns = []
     for name in short_names(entries)[1]:
         values = [run_values(entry, name) for entry in entries]
-        several = any(len(one) > 1 for one in values)
-        numeric = all(number(value) is not None for one in values for value in one)
+        several = any(len(of_run) > 1 for of_run in values)
+        numeric = all(number(value) is not None for of_run in values for value in of_run)
         columns.append(f"{_aggregate(entries, name)}({name})" if several and numeric else name)
     return columns
 
@@ -165,8 +165,8 @@ def _digest(sources: dict[str, str]) -> str:
 
 def _different_files(sources: Sequence[dict[str, str]]) -> tuple[str, ...]:
     known = [source for source in sources if source]
-    names = sorted({name for one in known for name in one})
-    return tuple(name for name in names if len({one.get(name) for one in known}) > 1)
+    names = sorted({name for by_name in known for name in by_name})
+    return tuple(name for name in names if len({by_name.get(name) for by_name in known}) > 1)
 
 
 def _images(entry: CatalogueEntry) -> dict[str, str]:

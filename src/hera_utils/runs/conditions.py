@@ -164,7 +164,7 @@ def _refuse_unknown(name: str, every_name: Sequence[set[str]]) -> None:
         return
     every = sorted(set().union(*every_name))
     near = get_close_matches(name, every, 1, 0.6)
-    own = [one for one in every if one not in FACTS and not one.startswith((INPUT, OUTPUT))]
+    own = [column for column in every if column not in FACTS and not column.startswith((INPUT, OUTPUT))]
     rest = f"; inputs and outputs: {', '.join(own[:12])}{', …' if len(own) > 12 else ''}" if own else ""
     raise SettingsError(
         f"no run has an input, an output or a fact named {name}",
@@ -205,7 +205,9 @@ def _match(entry: CatalogueEntry, conditions: Sequence[Condition]) -> RunMatch |
             return None
     if not by_point:
         return RunMatch(entry, entry.points)
-    found = tuple(row for row in entry.points if all(one.holds((row.get(column),)) for column, one in by_point))
+    found = tuple(
+        row for row in entry.points if all(condition.holds((row.get(column),)) for column, condition in by_point)
+    )
     return RunMatch(entry, found) if found else None
 
 
@@ -286,7 +288,7 @@ def short_text(value: Any) -> str:
 
 def _parts(name: str) -> tuple[str, str]:
     """(INPUT, OUTPUT or "", the name without that prefix)."""
-    prefix = next((one for one in (INPUT, OUTPUT) if name.startswith(one)), "")
+    prefix = next((start for start in (INPUT, OUTPUT) if name.startswith(start)), "")
     return prefix, name.removeprefix(prefix)
 
 

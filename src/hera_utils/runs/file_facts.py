@@ -63,9 +63,9 @@ def _quick_facts(path: Path) -> FileFacts | None:
             return None
     if not stat.S_ISDIR(state.st_mode):
         return FileFacts(state.st_size, _stamp(state))
-    states = [(name, one) for name, one in _files_inside(path)]
-    listing = "\n".join(f"{name}\0{_stamp(one)}" for name, one in states)
-    size = sum(one.st_size for _, one in states if stat.S_ISREG(one.st_mode))
+    states = [(name, status) for name, status in _files_inside(path)]
+    listing = "\n".join(f"{name}\0{_stamp(status)}" for name, status in states)
+    size = sum(status.st_size for _, status in states if stat.S_ISREG(status.st_mode))
     return FileFacts(size, short_digest(listing.encode("utf-8", "surrogateescape")))
 
 

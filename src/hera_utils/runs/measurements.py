@@ -34,6 +34,6 @@ def measurements_of(node: Json) -> dict[str, float]:
 def sum_measurements(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The measurements of a point with these tasks: sums, and for memory the maximum."""
     found = [task for task in tasks if task]
-    together = {name: round(sum(one.get(name, 0) for one in found), 4) for name in _SUMMED if found}
-    peaks = [one["peak_memory"] for one in found if "peak_memory" in one]
+    together = {name: round(sum(measured.get(name, 0) for measured in found), 4) for name in _SUMMED if found}
+    peaks = [measured["peak_memory"] for measured in found if "peak_memory" in measured]
     return {**together, **({"peak_memory": max(peaks)} if peaks else {})}

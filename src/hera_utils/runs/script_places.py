@@ -76,9 +76,9 @@ class ScriptPlaces:
         same = [
             function for function in self._functions if source == function.body or source.endswith(f"\n{function.body}")
         ]
-        longest = max((len(one.body) for one in same), default=0)
-        same = [one for one in same if len(one.body) == longest]
-        named = [one for one in same if one.name.replace("_", "-") == template]
+        longest = max((len(function.body) for function in same), default=0)
+        same = [function for function in same if len(function.body) == longest]
+        named = [function for function in same if function.name.replace("_", "-") == template]
         chosen = named or same
         return chosen[0] if len(chosen) == 1 else None
 
@@ -90,7 +90,7 @@ class ScriptPlaces:
             beside = sorted(path for path in self.script.parent.glob("*.py") if path != self.script)
         except (OSError, ValueError):  # the workflow's annotation may be no path
             return ()
-        return tuple(one for path in [self.script, *beside][:_MOST_FILES] for one in _functions_in(path))
+        return tuple(function for path in [self.script, *beside][:_MOST_FILES] for function in _functions_in(path))
 
 
 def _functions_in(path: Path) -> Iterator[_WrittenFunction]:

@@ -67,7 +67,7 @@ class WholeRun:
         """The joint phase of all its workflows; that of the record if some of them were deleted. A run that is not completely submitted is
         Running while a process submits the rest, else Pending.
         """
-        phases = [phase_or_pending(one) for one in self.own]
+        phases = [phase_or_pending(workflow) for workflow in self.own]
         ended = str(self.facts.get("phase") or "") if self.facts.get("ended") else ""
         if ended and (self.deleted or not phases) and COMPLETED.issuperset(phases):
             return ended
@@ -98,9 +98,12 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
         own = [row.name for row in record.workflows()]
     computed = {point.workflow: point.run for point in points if point.workflow and point.workflow not in own}
     client.namespace = facts.get("namespace") or client.namespace
-    by_name: dict[str, Json | None] = {one: workflow_of(client, one) for one in (*own, *computed)}
+    by_name: dict[str, Json | None] = {workflow: workflow_of(client, workflow) for workflow in (*own, *computed)}
     deleted = frozenset(one for one, document in by_name.items() if document is None)
-    by_name |= {one: read_kept_document(folder.with_name(computed.get(one) or folder.name), one) for one in deleted}
+    by_name |= {
+        workflow: read_kept_document(folder.with_name(computed.get(workflow) or folder.name), workflow)
+        for workflow in deleted
+    }
     there = tuple(document for document in by_name.values() if document is not None)
     if not there and not points:
         raise ResourceError(f"none of the workflows of {name} exists any more", fix="list the runs with: hera-utils ls")
@@ -128,7 +131,7 @@ def _workflows_of_platform(client: ArgoClient, name: str) -> list[Json]:
         labelled = client.list(selector=f"{RUN_LABEL}={label_of(name)}")
     except HeraUtilsError:
         labelled = []  # a user who may get a workflow may not be allowed to list workflows
-    others = [one for one in labelled if one["metadata"]["name"] != name]
+    others = [workflow for workflow in labelled if workflow["metadata"]["name"] != name]
     if document is None and not others:
         raise missing or ResourceError(f"there is no run {name}")
     return sorted([*([document] if document is not None else []), *others], key=submission_order)

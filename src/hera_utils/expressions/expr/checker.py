@@ -144,9 +144,9 @@ class _Checker:
         while isinstance(chain[-1].left, Binary):
             chain.append(chain[-1].left)
         nature = self.visit(chain[-1].left)
-        for one in reversed(chain):
-            nature = self.check_operands(one, nature, self.visit(one.right))
-            self.natures[id(one)] = nature
+        for link in reversed(chain):
+            nature = self.check_operands(link, nature, self.visit(link.right))
+            self.natures[id(link)] = nature
         return nature
 
     def check_operands(self, node: Binary, left: Nature, right: Nature) -> Nature:
@@ -203,8 +203,8 @@ class _Checker:
 
     def sequence(self, node: Sequence) -> Nature:
         nature = UNKNOWN
-        for one in node.nodes:
-            nature = self.visit(one)
+        for child in node.nodes:
+            nature = self.visit(child)
         return nature
 
     def let(self, node: Let) -> Nature:
@@ -266,7 +266,7 @@ class _Checker:
         return nature
 
     def array(self, node: Array) -> Nature:
-        natures = [self.visit(one) for one in node.nodes]
+        natures = [self.visit(child) for child in node.nodes]
         if not natures:
             return list_of(UNKNOWN)
         return list_of(natures[-1]) if len({nature.kind for nature in natures}) == 1 else nature_named(LIST)

@@ -254,8 +254,8 @@ class _Evaluator:
         self.run(chosen)
 
     def sequence(self, node: Sequence) -> None:
-        for one in node.nodes[:-1]:
-            self.run(one)
+        for child in node.nodes[:-1]:
+            self.run(child)
             self.stack.pop()
         self.run(node.nodes[-1])
 
@@ -308,8 +308,8 @@ class _Evaluator:
         self.stack.append(cut)
 
     def array(self, node: Array) -> None:
-        for one in node.nodes:
-            self.run(one)
+        for child in node.nodes:
+            self.run(child)
         self.place = node.place
         self.gather(len(node.nodes))
 
@@ -376,8 +376,8 @@ class _Evaluator:
 
     def sum_array(self, node: Builtin, array: Array) -> None:
         """The sum of an array in the order of expr-lang's optimizer: a + (b + c)."""
-        for one in array.nodes:
-            self.run(one)
+        for child in array.nodes:
+            self.run(child)
         self.place = node.place
         for _ in array.nodes[1:]:
             right, left = self.stack.pop(), self.stack.pop()

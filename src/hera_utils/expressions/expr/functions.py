@@ -385,7 +385,7 @@ def unique(values: Any) -> list[Any]:
         compared = others if is_plain else unique_values
         if place * len(compared) > _MOST_COMPARED:
             raise Failure("memory budget exceeded")
-        if (is_plain and (type(value), value) in plain) or any(op.equal(value, one) for one in compared):
+        if (is_plain and (type(value), value) in plain) or any(op.equal(value, other) for other in compared):
             continue
         unique_values.append(value)
         if is_plain:
@@ -504,7 +504,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "take": take,
     "keys": lambda value: list(_map(value, "get keys from")),
     "values": lambda value: list(_map(value, "get values from").values()),
-    "toPairs": lambda value: [(key, one) for key, one in _map(value, "transform").items()],
+    "toPairs": lambda value: [(key, item) for key, item in _map(value, "transform").items()],
     "fromPairs": from_pairs,
     "reverse": lambda values: _list(values, "reverse")[::-1],
     "uniq": unique,

@@ -51,7 +51,7 @@ def optimize(node: Node, source: str, natures: dict[int, Nature]) -> Node:
             break
         node = folded
     node = optimizer.walk(node, optimizer.in_range)
-    if any(isinstance(one, Builtin) for one in _all_nodes(node)):
+    if any(isinstance(descendant, Builtin) for descendant in _all_nodes(node)):
         for visit in (
             optimizer.filter_map, optimizer.filter_length, optimizer.filter_last, optimizer.filter_first,
             optimizer.combined_predicates, optimizer.sum_range, optimizer.sum_map, optimizer.count_any, optimizer.count_threshold,
@@ -105,7 +105,7 @@ class _Optimizer:
     def in_array(self, node: Node) -> Node:
         if not (isinstance(node, Binary) and node.operator == "in" and isinstance(node.right, Array)):
             return node
-        items = [one.value if isinstance(one, Constant) else None for one in node.right.nodes]
+        items = [item.value if isinstance(item, Constant) else None for item in node.right.nodes]
         ints = self.nature(node.left).kind == "int" and all(type(item) is int for item in items)
         if items and (ints or all(type(item) is str for item in items)):
             members = self.set_nature(Constant(node.right.place, Members(items)), UNKNOWN)
@@ -120,7 +120,7 @@ class _Optimizer:
                 return self.fold_verdict(node, stops=node.operator in ("or", "||"))
             return self.fold_binary(node)
         if isinstance(node, Array) and node.nodes:
-            values = [one.value if isinstance(one, Constant) else None for one in node.nodes]
+            values = [item.value if isinstance(item, Constant) else None for item in node.nodes]
             if all(type(value) in (int, float, str, bool) for value in values):
                 return self.literal(node, values)
         if isinstance(node, Builtin) and node.name == "filter" and len(node.arguments) == 2:
@@ -141,7 +141,7 @@ class _Optimizer:
         return node
 
     def fold_verdict(self, node: Binary, *, stops: bool) -> Node:
-        left, right = (one.value if isinstance(one, Constant) else None for one in (node.left, node.right))
+        left, right = (side.value if isinstance(side, Constant) else None for side in (node.left, node.right))
         if left is (not stops):
             return self.copy_nature(node, dataclasses.replace(node.right, place=node.place))
         if right is (not stops):
@@ -183,7 +183,9 @@ class _Optimizer:
     def filter_map(self, node: Node) -> Node:
         if isinstance(node, Builtin) and node.name == "map" and len(node.arguments) == 2:
             base, predicate = node.arguments
-            by_index = any(isinstance(one, Pointer) and one.name == "index" for one in _all_nodes(predicate))
+            by_index = any(
+                isinstance(descendant, Pointer) and descendant.name == "index" for descendant in _all_nodes(predicate)
+            )
             if isinstance(predicate, Predicate) and _is(base, "filter") and base.mapped is None and not by_index:
                 return self.copy_nature(node, Builtin(node.place, "filter", base.arguments, mapped=predicate.node))
         return node
@@ -302,7 +304,7 @@ def _is(node: Node, name: str) -> TypeGuard[Builtin]:
 def _range(node: Node) -> tuple[int, int] | None:
     """The ends of a range between two integer literals."""
     if isinstance(node, Binary) and node.operator == "..":
-        low, high = (one.value if isinstance(one, Constant) else None for one in (node.left, node.right))
+        low, high = (side.value if isinstance(side, Constant) else None for side in (node.left, node.right))
         if type(low) is int and type(high) is int:
             return low, high
     return None
@@ -362,9 +364,11 @@ def _all_nodes(node: Node) -> list[Node]:
 def _text(node: Node) -> str:
     """A text that is the same for trees that are written in the same way."""
     parts = []
-    for one in _all_nodes(node):
-        fields = [f"{f.name}={getattr(one, f.name)!r}" for f in dataclasses.fields(one) if f.name in _PLAIN]
-        parts.append(f"{type(one).__name__}({','.join(fields)};{len(list(children(one)))})")
+    for descendant in _all_nodes(node):
+        fields = [
+            f"{f.name}={getattr(descendant, f.name)!r}" for f in dataclasses.fields(descendant) if f.name in _PLAIN
+        ]
+        parts.append(f"{type(descendant).__name__}({','.join(fields)};{len(list(children(descendant)))})")
     return " ".join(parts)
 
 

@@ -278,12 +278,12 @@ def _static_paths(node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
     own: set[str] = set(_ADDED)
     pending = [node]
     while pending:
-        one = pending.pop()
-        if isinstance(one, Let):
-            own.add(one.name)
-        path = one.name if isinstance(one, Name) else _path(one) if isinstance(one, Member) else None
+        current = pending.pop()
+        if isinstance(current, Let):
+            own.add(current.name)
+        path = current.name if isinstance(current, Name) else _path(current) if isinstance(current, Member) else None
         if path is None:
-            pending.extend(children(one))
+            pending.extend(children(current))
         else:
             paths.append(path)
     found = []
@@ -295,12 +295,12 @@ def _static_paths(node: Node) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _roots(node: Node) -> Iterator[str]:
-    for one in _all_nodes(node):
-        if isinstance(one, Name):
-            yield one.name
+    for descendant in _all_nodes(node):
+        if isinstance(descendant, Name):
+            yield descendant.name
         else:
-            called = getattr(one, "name", None)
-            if isinstance(called, str) and not isinstance(one, Pointer | Let):
+            called = getattr(descendant, "name", None)
+            if isinstance(called, str) and not isinstance(descendant, Pointer | Let):
                 yield called  # a builtin, unless a variable hides it
 
 

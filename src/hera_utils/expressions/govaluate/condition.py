@@ -187,7 +187,7 @@ def _apply_operator(operator: str, left: Any, right: Any) -> Any:
     if operator == "in":
         if not isinstance(right, list):
             _refuse("Value '{}' cannot be used with the comparator '{}', it is not a number", right, operator)
-        return any(_is_equal(left, one) for one in right)
+        return any(_is_equal(left, item) for item in right)
     if operator == ",":
         return [*left, right] if isinstance(left, list) else [left, right]
     if operator in (":", "??"):

@@ -27,7 +27,7 @@ def _items(value: Any, verb: str) -> list[Any]:
 
 
 def _contains(values: list[Any], value: Any) -> bool:
-    return value in values if type(value) is str else any(deep_equal(value, one) for one in values)
+    return value in values if type(value) is str else any(deep_equal(value, item) for item in values)
 
 
 _MOST_COMPARED = 1_000_000
@@ -35,16 +35,16 @@ _MOST_COMPARED = 1_000_000
 
 def _unique(value: Any) -> list[Any]:
     unique_values: list[Any] = []
-    for place, one in enumerate(_items(value, "find uniq on")):
+    for place, item in enumerate(_items(value, "find uniq on")):
         if place * len(unique_values) > _MOST_COMPARED:
             raise Failure("memory budget exceeded")
-        if not _contains(unique_values, one):
-            unique_values.append(one)
+        if not _contains(unique_values, item):
+            unique_values.append(item)
     return unique_values
 
 
 def _without(value: Any, *omitted: Any) -> list[Any]:
-    return [one for one in _items(value, "find without on") if not _contains(list(omitted), one)]
+    return [item for item in _items(value, "find without on") if not _contains(list(omitted), item)]
 
 
 def _has(needle: Any, value: Any) -> bool:
@@ -197,7 +197,7 @@ def _omit(where: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def _keys(*maps: dict[str, Any]) -> Strings:
-    return Strings([key for one in maps for key in one])
+    return Strings([key for mapping in maps for key in mapping])
 
 
 def _push(value: Any, item: Any) -> list[Any]:
@@ -209,7 +209,7 @@ def _prepend(value: Any, item: Any) -> list[Any]:
 
 
 def _compact(value: Any) -> list[Any]:
-    return [one for one in _items(value, "compact on") if not empty(one)]
+    return [item for item in _items(value, "compact on") if not empty(item)]
 
 
 def _reverse(value: Any) -> list[Any]:
@@ -257,7 +257,7 @@ LISTS: Table = {
     "set": ("msa", _set),
     "unset": ("ms", _unset),
     "hasKey": ("ms", lambda where, key: key in where),
-    "pluck": ("sm*", lambda key, *maps: [one[key] for one in maps if key in one]),
+    "pluck": ("sm*", lambda key, *maps: [mapping[key] for mapping in maps if key in mapping]),
     "keys": ("m*", _keys),
     "pick": ("ms*", _pick),
     "omit": ("ms*", _omit),

@@ -30,7 +30,7 @@ def texts(value: Any) -> list[str]:
     if value is None:
         return []
     if isinstance(value, list | tuple):
-        return [text(one) for one in value if one is not None]
+        return [text(item) for item in value if item is not None]
     return [text(value)]
 
 
@@ -243,7 +243,7 @@ def _substitute(compiled: regexp.Pattern, write: Callable[[regexp.Match], str], 
 
 
 def _find_all(pattern: str, value: str, count: int) -> list[str]:
-    matches = [one.group() for one in regexp.compile_pattern(pattern).all(value)]
+    matches = [match.group() for match in regexp.compile_pattern(pattern).all(value)]
     kept = matches if count < 0 else matches[:count]
     return Strings(kept) if kept else NilSlice("[]string")
 

@@ -148,7 +148,7 @@ def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
     active = status["active"] or ()
     if active and policy == "Forbid":
         return Decision(new, policy=policy)
-    replaced = tuple(one["name"] for one in active) if policy == "Replace" else ()
+    replaced = tuple(reference["name"] for reference in active) if policy == "Replace" else ()
     return Decision(new, workflow(cron, scheduled), replaced, policy if replaced else "")
 
 
@@ -182,9 +182,11 @@ def settle(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tup
     new = _copy(cron)
     status = new["status"]
     active = list(status["active"] or ())
-    listed = {one.get("uid") for one in active}
+    listed = {reference.get("uid") for reference in active}
     active += [_reference(cron, one) for one in by_uid.values() if not one.over and one.uid not in listed]
-    status["active"] = [one for one in active if one.get("uid") in by_uid and not by_uid[one["uid"]].over] or None
+    status["active"] = [
+        reference for reference in active if reference.get("uid") in by_uid and not by_uid[reference["uid"]].over
+    ] or None
     for one in active:
         child = by_uid.get(one.get("uid", ""))
         if child is not None and child.over:
@@ -201,10 +203,10 @@ def _names_beyond_limits(cron: Json, children: Mapping[str, Child]) -> tuple[str
     for phase, field, default in _KEPT:
         limit = (cron.get("spec") or {}).get(field)
         limit = default if limit is None or limit < 0 else limit
-        over = [one for one in children.values() if one.over and one.labelled]
-        over = [one for one in over if (one.phase == "Succeeded") == (phase == "Succeeded")]
+        over = [child for child in children.values() if child.over and child.labelled]
+        over = [child for child in over if (child.phase == "Succeeded") == (phase == "Succeeded")]
         over.sort(key=lambda one: one.finished_at, reverse=True)
-        names += [one.name for one in over[limit:]]
+        names += [child.name for child in over[limit:]]
     return tuple(names)
 
 
@@ -296,7 +298,7 @@ def _copy(cron: Json) -> Json:
 def _with_condition(cron: Json, kind: str, message: str) -> Json:
     conditions = cron["status"]["conditions"] or []
     new = {"type": kind, "status": "True", "message": message}
-    places = [place for place, one in enumerate(conditions) if one.get("type") == kind]
+    places = [place for place, condition in enumerate(conditions) if condition.get("type") == kind]
     cron["status"]["conditions"] = conditions
     if places:
         conditions[places[0]] = new

@@ -101,7 +101,7 @@ class _DagVisit:
     def settle_blocked(self) -> Plan:
         """Try again the hooks that a limit prevented from opening."""
         blocked, self.state.blocked = self.state.blocked, {}
-        for node_id, name in sorted(blocked.items(), key=lambda one: self.state.order[one[0]]):
+        for node_id, name in sorted(blocked.items(), key=lambda pair: self.state.order[pair[0]]):
             yield from self._settle(name, node_id)
 
     def _mark_fault(self, node: Json, fault: Fault) -> None:
@@ -274,7 +274,11 @@ class _DagVisit:
 
     def _take_up_items(self, name: str, group: Json) -> Plan:
         """After a restart, continue the running items of a loop that a hook ended."""
-        left = {one["id"] for one in self.ledger.children(group) if not (phases.is_hook(one) or phases.has_ended(one))}
+        left = {
+            child["id"]
+            for child in self.ledger.children(group)
+            if not (phases.is_hook(child) or phases.has_ended(child))
+        }
         if group["type"] != "TaskGroup" or not left:
             return
         task = self.state.tasks[name]

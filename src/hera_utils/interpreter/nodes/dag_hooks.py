@@ -108,7 +108,7 @@ class TaskHooks:
     def _is_passed(self, task: DagTask, node: Json) -> bool:
         """Whether all dependents of the task were over before one of its hooks opened; Argo then no longer visits the task."""
         after = (self.ledger.get(self.state.tasks[name].node_id) for name in task.dependents)
-        return all(one is not None and phases.is_fulfilled(one) for one in after) and not any(
+        return all(node_after is not None and phases.is_fulfilled(node_after) for node_after in after) and not any(
             phases.is_hook(child) for child in self.ledger.children(node)
         )
 

@@ -362,9 +362,11 @@ class _StepsVisit:
                 continue
             self.scope.at(self.context.entropy_of("items", self._name(step), self.group.node))
             empty = True
-            for one in loops.expand(step, self.scope.parameters(self.context.variables), self.context.run.most_nodes):
+            for item_step in loops.expand(
+                step, self.scope.parameters(self.context.variables), self.context.run.most_nodes
+            ):
                 empty = False
-                yield one
+                yield item_step
             if empty:
                 self._skip(step, "Skipped, empty params")
 

@@ -55,7 +55,7 @@ class Graph:
             waited = self.dependencies.get(todo.pop(), {})
             if name in waited:
                 return True
-            todo.extend(one for one in waited if one not in visited)
+            todo.extend(task for task in waited if task not in visited)
             visited.update(waited)
         return False
 

@@ -113,7 +113,7 @@ def _check_resource(at: str, template: Json) -> None:
         )
     artifact = (source or {}).get("artifact")
     if artifact is not None:
-        names = [one.get("name") for one in (template.get("inputs") or {}).get("artifacts") or ()]
+        names = [artifact.get("name") for artifact in (template.get("inputs") or {}).get("artifacts") or ()]
         if artifact.get("name") not in names:
             raise InvalidWorkflow(
                 f"artifact {artifact.get('name', '')} in `manifestFrom` refer to a non-exist artifact"
