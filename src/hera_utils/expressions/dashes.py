@@ -23,12 +23,12 @@ class Dashed(NamedTuple):
 
 def find_dashed_paths(expression: str, names: Iterable[str]) -> list[Dashed]:
     """The dotted paths of an expression that contain one of these names, with its dash, behind a dot."""
-    known = {name for name in names if "-" in name}
+    dashed_names = {name for name in names if "-" in name}
     pieces = []
     for path in _PATH.findall(_QUOTED.sub("''", expression)):
         first, *parts = path.split(".")
-        if known.intersection(parts):
-            better = first + "".join(f"['{part}']" if part in known else f".{part}" for part in parts)
+        if dashed_names.intersection(parts):
+            better = first + "".join(f"['{part}']" if part in dashed_names else f".{part}" for part in parts)
             pieces.append(Dashed(path, better))
     return list(dict.fromkeys(pieces))
 
@@ -51,5 +51,5 @@ def expressions_in(document: Any) -> list[str]:
 def hint_at_dashes(document: Any, variables: Iterable[str]) -> str:
     """A hint for the message about a failed expression of the document; "" when no variable in it has a name with a dash."""
     names = {part for variable in variables for part in variable.split(".")}
-    found = [path for expression in expressions_in(document) for path in find_dashed_paths(expression, names)]
-    return "".join(f"; {path.written} subtracts: write {path.better}" for path in dict.fromkeys(found))
+    paths = [path for expression in expressions_in(document) for path in find_dashed_paths(expression, names)]
+    return "".join(f"; {path.written} subtracts: write {path.better}" for path in dict.fromkeys(paths))

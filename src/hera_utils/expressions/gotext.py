@@ -182,7 +182,7 @@ def json_string(text: str, *, html: bool = True) -> str:
         written = written.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
         written = re.sub("[\ud800-\udfff]", "\ufffd", written)
     if html:
-        written = _html_escapes.sub(lambda found: f"\\u{ord(found.group()):04x}", written)
+        written = _html_escapes.sub(lambda match: f"\\u{ord(match.group()):04x}", written)
     return written
 
 

@@ -112,8 +112,8 @@ class Moment:
         return format_moment(self, "2006-01-02 15:04:05.999999999 -0700 MST")
 
     def member(self, name: str) -> Function | None:
-        found = _METHODS.get(name)
-        return Function(name, lambda *arguments: found(self, *arguments)) if found else None
+        method = _METHODS.get(name)
+        return Function(name, lambda *arguments: method(self, *arguments)) if method else None
 
     def add(self, nanoseconds: int) -> Moment:
         return Moment(self.nanoseconds + nanoseconds, self.zone)
@@ -379,10 +379,10 @@ def _reader(layout: str) -> re.Pattern[str]:
 
 def parse_moment(layout: str, text: str, where: Zone = UTC) -> Moment:
     """The moment that a text means in a layout (Go: time.ParseInLocation). Raises Failure."""
-    found = _reader(layout).match(text)
-    if found is None:
+    match = _reader(layout).match(text)
+    if match is None:
         raise Failure(f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "{_elements(layout)[0][1]}"')
-    parts = {name.partition("__")[0]: text for name, text in found.groupdict().items() if text is not None}
+    parts = {name.partition("__")[0]: text for name, text in match.groupdict().items() if text is not None}
     try:
         return _build_moment(parts, where)
     except (ValueError, OverflowError):

@@ -233,8 +233,8 @@ def contained(needle: Any, where: Any) -> bool:
         return needle in where
     if go_type(where) in _STRUCTURES:
         if not isinstance(needle, str):
-            given = "<nil>" if needle is None else go_type(needle)
-            raise Failure(f"cannot use {given} as field name of {go_type(where).removeprefix('*')}")
+            type_name = "<nil>" if needle is None else go_type(needle)
+            raise Failure(f"cannot use {type_name} as field name of {go_type(where).removeprefix('*')}")
         return False  # Go's structs here export no field
     raise Failure(f'operator "in" not defined on {go_type(where)}')
 
@@ -310,8 +310,8 @@ def _item(value: Any, index: int) -> Any:
     place = length + index if index < 0 else index
     if not 0 <= place < length:
         raise Failure(f"index out of range: {place} (array length is {length})")
-    found = items[place]
-    return Byte(found) if isinstance(items, bytes) else found
+    item = items[place]
+    return Byte(item) if isinstance(items, bytes) else item
 
 
 def length(value: Any) -> int:

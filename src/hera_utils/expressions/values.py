@@ -146,8 +146,8 @@ class Duration(int):
         return int(self)
 
     def member(self, name: str) -> Function | None:
-        found = _DURATION_METHODS.get(name)
-        return Function(name, lambda: found(self)) if found else None
+        method = _DURATION_METHODS.get(name)
+        return Function(name, lambda: method(self)) if method else None
 
 
 _DURATION_METHODS: dict[str, Callable[[Duration], Any]] = {

@@ -179,15 +179,15 @@ def table_line(image: str) -> str:
 def split_table_line(fix: str) -> tuple[str, str]:
     """A fix split into (its sentence with `these lines` instead of an image table's line, that line); (fix, "") without such a line."""
     head, tail = (re.escape(part) for part in _LINE.format("\n").split("\n"))
-    found = re.search(f"{head}(.*?){tail}", fix)
-    return (fix, "") if found is None else (fix.replace(found[0], "these lines (with {} alone"), found[1])
+    match = re.search(f"{head}(.*?){tail}", fix)
+    return (fix, "") if match is None else (fix.replace(match[0], "these lines (with {} alone"), match[1])
 
 
 def built_in_stand_in(image: str) -> Json | None:
     """The settings with which this machine's programs stand in for an image; None where they do not."""
     name = without_docker_hub(image)
-    found = next((settings for pattern, settings in BUILT_IN.items() if fnmatch.fnmatchcase(name, pattern)), None)
-    return None if found is None else dict(found)
+    stand_in = next((settings for pattern, settings in BUILT_IN.items() if fnmatch.fnmatchcase(name, pattern)), None)
+    return None if stand_in is None else dict(stand_in)
 
 
 def python_stand_in(image: str, requirements: Sequence[str], machine: ThisMachine) -> Json | None:

@@ -60,10 +60,10 @@ def prepare(
         make_private(folder / "locks")
         key = _digest([python, sorted(requirements), platform.machine(), platform.libc_ver()])
         with hold_lock(folder / "locks" / f"{key}.lock"):
-            kept = folder / "locks" / f"{key}.txt"
-            if not kept.is_file():
+            lock_file = folder / "locks" / f"{key}.txt"
+            if not lock_file.is_file():
                 begin()
-            lock = _lock(kept, python, requirements)
+            lock = _lock(lock_file, python, requirements)
         home = folder / _digest([lock, python])
         with hold_lock(folder / f"{home.name}.lock"):
             return _environment(home, python, lock)

@@ -105,9 +105,9 @@ class RegistryClient:
                 digest = reply.headers.get("Docker-Content-Digest", "")
             if content is None:
                 raise UnreadableImage(f"the manifest of {reference} is larger than {LARGEST >> 20} MiB")
-            wanted = reference.digest or (digest if digest.startswith(("sha256:", "sha512:")) else "")
-            actual = digest_of(content, wanted or "sha256")
-            if not wanted or actual == wanted:
+            expected = reference.digest or (digest if digest.startswith(("sha256:", "sha512:")) else "")
+            actual = digest_of(content, expected or "sha256")
+            if not expected or actual == expected:
                 return actual, content
             if reading == _MOST_READINGS - 1:
                 raise damaged_content(f"the manifest of {reference}", actual)

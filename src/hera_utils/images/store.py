@@ -345,15 +345,15 @@ class Store:
             for path in _files(self.folder / name)
             if path not in needed_blobs and is_old(path)
         ]
-        chains, kept = [], {Path(folder) for folder in mounted}
+        chains, folders_to_keep = [], {Path(folder) for folder in mounted}
         for path in _files(self.folder / "chains", ".json"):
             record = _read(path)
             folder = self.folder / "layers" / str(record["folder"]) if record else None
-            if folder is not None and (path in needed_chains or folder in kept or not is_old(path)):
-                kept.add(folder)
+            if folder is not None and (path in needed_chains or folder in folders_to_keep or not is_old(path)):
+                folders_to_keep.add(folder)
             else:
                 chains.append(path)
-        layers = [folder for folder in _files(self.folder / "layers") if folder not in kept]
+        layers = [folder for folder in _files(self.folder / "layers") if folder not in folders_to_keep]
         swept = _SweptFiles(len(blobs), sum(map(_size, blobs)), [*layers, *_files(self.folder / "removed")])
         if dry_run:
             return swept
@@ -392,9 +392,9 @@ class Store:
             text, used = path.read_bytes(), path.stat().st_mtime
         except OSError:
             return None
-        known = self._read.get(path)
-        if known is not None and known[0] == text and all(map(os.path.isdir, known[1].layers)):
-            return replace(known[1], used=used)
+        remembered = self._read.get(path)
+        if remembered is not None and remembered[0] == text and all(map(os.path.isdir, remembered[1].layers)):
+            return replace(remembered[1], used=used)
         image = self._read_image(text, used)
         if image is not None:
             self._read[path] = (text, image)

@@ -70,8 +70,8 @@ def _keep_late_pod(run: Run, event: events.Event) -> None:
 
 def _pods_ended_since(walk: Walk) -> None:
     """Process the ends of pods that ended after the run and whose nodes a retry in place has kept."""
-    for kept in (walk.run.memory.pop("late", None) or {}).values():
-        event = events.from_json(kept)
+    for late_pod in (walk.run.memory.pop("late", None) or {}).values():
+        event = events.from_json(late_pod)
         if isinstance(event, events.PodFinished):
             _pod_finished(walk, event)
 
@@ -209,12 +209,12 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
         return
     template = _template_of(walk, node)
     gathered = outcomes.outputs(event, template)
-    tells = killed.determines_phase(walk, node, noted, event)
-    if not noted["exitCode"] or (not tells and killed.ignored_sigterm(event)):
+    determines_phase = killed.determines_phase(walk, node, noted, event)
+    if not noted["exitCode"] or (not determines_phase and killed.ignored_sigterm(event)):
         gathered.pop("exitCode", None)
     ran = outcomes.ran(event, template) or node.get(RAN)
     walk.ledger.change(node, outputs=gathered or None, **{RAN: ran})
-    if tells:
+    if determines_phase:
         outcome = outcomes.of_pod(event, template)
         _containers(walk, node, event.containers, failed=outcome.phase != phases.SUCCEEDED, anew=True)
         walk.ledger.mark(node, outcome.phase, outcome.message or None)
@@ -226,9 +226,9 @@ def _killed_pod_finished(walk: Walk, event: events.PodFinished, node: Json) -> N
 
 def _containers(walk: Walk, node: Json, states: Any, *, failed: bool = False, anew: bool = False) -> None:
     """Update the nodes of the containers of a set. anew: also those that are over."""
-    known = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
+    node_by_container = {child["name"].rpartition(".")[2]: child for child in _container_nodes(walk, node)}
     for state in states:
-        child = known.get(state.name)
+        child = node_by_container.get(state.name)
         outcome = outcomes.of_container(state, failed)
         if child is not None and (anew or not phases.has_ended(child)):
             walk.ledger.mark(child, outcome.phase, (outcome.message or None) if anew else outcome.message)

@@ -100,8 +100,8 @@ def _artifact(declared: Json, supplied: Json | None) -> Json:
             raise Fault(f"inputs.artifacts.{declared['name']} missing location information")
     if supplied is None:
         return declared
-    kept = {key: declared[key] for key in ("path", "mode", "recurseMode") if declared.get(key) is not None}
-    return {**{key: value for key, value in supplied.items() if key not in ("path", "mode", "recurseMode")}, **kept}
+    fields = {key: declared[key] for key in ("path", "mode", "recurseMode") if declared.get(key) is not None}
+    return {**{key: value for key, value in supplied.items() if key not in ("path", "mode", "recurseMode")}, **fields}
 
 
 def substitute(template: Json, above: Mapping[str, Any], local: substitution.Variables) -> Json:

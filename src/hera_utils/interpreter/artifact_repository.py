@@ -46,8 +46,8 @@ def archives_logs(spec: Json, own: Json, repository: Json) -> bool:
     """Argo: the repository (on) > the template > the workflow > the repository (off)."""
     if repository.get("archiveLogs"):
         return True
-    given = own.get("archiveLogs")
-    return bool(spec.get("archiveLogs") if given is None else given)
+    own_setting = own.get("archiveLogs")
+    return bool(spec.get("archiveLogs") if own_setting is None else own_setting)
 
 
 def _needs_location(template: Json) -> bool:
@@ -68,11 +68,11 @@ def repository_location(repository: Json) -> Json:
     kind = next((kind for kind in STORES if repository.get(kind) is not None), None)
     if kind is None:
         return {}
-    given = repository[kind]
-    pattern = given.get("keyFormat") or given.get("blobNameFormat") or given.get("pathFormat") or PATTERN
-    if kind == "s3" and not given.get("keyFormat") and given.get("keyPrefix"):
-        pattern = f"{str(given['keyPrefix']).strip('/')}/{PATTERN}"
+    location = repository[kind]
+    pattern = location.get("keyFormat") or location.get("blobNameFormat") or location.get("pathFormat") or PATTERN
+    if kind == "s3" and not location.get("keyFormat") and location.get("keyPrefix"):
+        pattern = f"{str(location['keyPrefix']).strip('/')}/{PATTERN}"
     if kind == "artifactory":
-        pattern = f"{str(given.get('repoURL') or '').rstrip('/')}/{pattern}"
-    kept = {name: value for name, value in given.items() if name not in _FORMATS}
-    return {kind: {**kept, KEY_FIELDS.get(kind, "key"): pattern}}
+        pattern = f"{str(location.get('repoURL') or '').rstrip('/')}/{pattern}"
+    fields = {name: value for name, value in location.items() if name not in _FORMATS}
+    return {kind: {**fields, KEY_FIELDS.get(kind, "key"): pattern}}

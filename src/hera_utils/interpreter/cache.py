@@ -41,8 +41,8 @@ def look_up(context: Context, frame: Frame, node: Json | None) -> bool:
             raise Fault("resource name may not be empty")
         context.ask(question, ReadObject(question, "ConfigMap", name))
         return False
-    found = context.answers.pop(question)
-    entry = _entry(found.document, key) if found.document is not None else None
+    document = context.answers.pop(question)
+    entry = _entry(document.document, key) if document.document is not None else None
     longest = _longest_age(memoize)
     if entry is None or not entry.get("nodeID") or _age_of(context, entry) > longest:
         return True

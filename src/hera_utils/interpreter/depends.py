@@ -112,11 +112,11 @@ class _SimpleExpression:
             position = match.end()
             name, result = match.group(6), match.group(7)
             if name:
-                known = results.get(name, {}).get(result)
-                if known is None:
+                value = results.get(name, {}).get(result)
+                if value is None:
                     self.tokens = []
                     break
-                self.tokens.append(known)
+                self.tokens.append(value)
             else:
                 self.tokens.append(match.group().strip())
 
@@ -124,29 +124,29 @@ class _SimpleExpression:
         if not self.tokens:
             return None
         try:
-            found = self._or()
+            verdict = self._or()
         except RecursionError:  # thousands of nested parentheses; the general evaluator reports its limit for them
             return None
-        return found if self.at == len(self.tokens) else None
+        return verdict if self.at == len(self.tokens) else None
 
     def _next(self) -> Any:
         return self.tokens[self.at] if self.at < len(self.tokens) else None
 
     def _or(self) -> bool | None:
-        found = self._and()
-        while found is not None and self._next() == "||":
+        verdict = self._and()
+        while verdict is not None and self._next() == "||":
             self.at += 1
             other = self._and()
-            found = None if other is None else found or other
-        return found
+            verdict = None if other is None else verdict or other
+        return verdict
 
     def _and(self) -> bool | None:
-        found = self._operand()
-        while found is not None and self._next() == "&&":
+        verdict = self._operand()
+        while verdict is not None and self._next() == "&&":
             self.at += 1
             other = self._operand()
-            found = None if other is None else found and other
-        return found
+            verdict = None if other is None else verdict and other
+        return verdict
 
     def _operand(self) -> bool | None:
         token = self._next()

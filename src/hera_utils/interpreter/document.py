@@ -34,10 +34,10 @@ def resource_of(kind: str) -> str:
 
 def template_documents(templates: Iterable[Json]) -> Lookup:
     """A lookup in whole documents (`kind` set), such as an event's."""
-    known = {
+    document_by_name = {
         (template.get("kind", "WorkflowTemplate"), template["metadata"]["name"]): template for template in templates
     }
-    return lambda kind, name: known.get((kind, name))
+    return lambda kind, name: document_by_name.get((kind, name))
 
 
 def effective_spec(document: Json, templates: Iterable[Json]) -> Json:
@@ -51,10 +51,10 @@ def effective_spec(document: Json, templates: Iterable[Json]) -> Json:
     if not reference:
         return spec
     kind, name = reference_kind(reference), reference.get("name", "")
-    found = template_documents(templates)(kind, name)
-    if found is None:
+    template = template_documents(templates)(kind, name)
+    if template is None:
         raise not_found(resource_of(kind), name)
-    return join_specs(spec, found.get("spec") or {})
+    return join_specs(spec, template.get("spec") or {})
 
 
 def join_specs(spec: Json, template_spec: Json) -> Json:
@@ -97,7 +97,7 @@ def _has_value(parameter: Json) -> bool:
 def _parameters(merged: list[Json], *sources: Json) -> list[Json]:
     """A parameter with a value comes as a whole from the highest source that has one: value, default and valueFrom do not mix."""
     given = [{p["name"]: p for p in source.get("parameters") or () if _has_value(p)} for source in sources]
-    found = []
+    parameters = []
     for parameter in merged:
         whole = next(
             (
@@ -107,13 +107,13 @@ def _parameters(merged: list[Json], *sources: Json) -> list[Json]:
             ),
             parameter,
         )
-        found.append(whole if _has_value(parameter) else parameter)
-    return found
+        parameters.append(whole if _has_value(parameter) else parameter)
+    return parameters
 
 
 def _artifacts(merged: list[Json], *sources: Json) -> list[Json]:
     given = [{a["name"]: a for a in source.get("artifacts") or ()} for source in sources]
-    found = []
+    artifacts = []
     for artifact in merged:
         whole = next(
             (
@@ -123,8 +123,8 @@ def _artifacts(merged: list[Json], *sources: Json) -> list[Json]:
             ),
             None,
         )
-        found.append(artifact if whole is None else _artifact(artifact, whole))
-    return found
+        artifacts.append(artifact if whole is None else _artifact(artifact, whole))
+    return artifacts
 
 
 def location_of(artifact: Mapping[str, Any]) -> str | None:

@@ -25,8 +25,8 @@ BINDING_LABEL = "workflows.argoproj.io/workflow-event-binding"
 def environment(namespace: str, discriminator: str, headers: Mapping[str, list[str]], payload: Any) -> Json:
     """The variables of its expressions. Of the headers (names in lower case) only `x-…`: the others may contain credentials."""
     metadata = {name: values for name, values in headers.items() if name.startswith("x-")}
-    found = {"namespace": namespace, "discriminator": discriminator, "metadata": metadata, "payload": payload}
-    as_json: Json = json.loads(json.dumps(found), parse_int=float)
+    variables = {"namespace": namespace, "discriminator": discriminator, "metadata": metadata, "payload": payload}
+    as_json: Json = json.loads(json.dumps(variables), parse_int=float)
     return as_json
 
 

@@ -121,10 +121,10 @@ def awaits_outputs(context: Context, node: Json) -> bool:
 
     A stopped DAG within it is over at once, regardless of its pods (Argo: taskResultSynced).
     """
-    known = context.run.memory.get("killed") or {}
-    if node["id"] in known or node["type"] == "Pod":
-        return bool(node["id"] in known)
-    return any(_is_below(context, pod, node) for pod in known)
+    killed_pods = context.run.memory.get("killed") or {}
+    if node["id"] in killed_pods or node["type"] == "Pod":
+        return bool(node["id"] in killed_pods)
+    return any(_is_below(context, pod, node) for pod in killed_pods)
 
 
 def _is_below(context: Context, pod: str, node: Json) -> bool:
@@ -146,8 +146,10 @@ def take_ended(run: Run, node_id: str) -> Json | None:
 
 def give_up(context: Context) -> None:
     """Stop waiting for pods that take too long to end."""
-    known = context.run.memory.get("killed") or {}
-    context.run.memory["killed"] = {key: entry for key, entry in known.items() if entry["until"] > context.ledger.now}
+    killed_pods = context.run.memory.get("killed") or {}
+    context.run.memory["killed"] = {
+        key: entry for key, entry in killed_pods.items() if entry["until"] > context.ledger.now
+    }
 
 
 def forget(run: Run) -> None:

@@ -97,8 +97,8 @@ class Ledger:
 
     # --- looking --------------------------------------------------------------------------------------------------
     def id_of(self, name: str) -> str:
-        found = self._ids.get(name)
-        return self._free_id(name) if found is None else found
+        node_id = self._ids.get(name)
+        return self._free_id(name) if node_id is None else node_id
 
     def _free_id(self, name: str) -> str:
         """An unused id. Argo's id is a hash of 32 bits, so some of 100,000 names collide; the second one gets another id."""
@@ -207,10 +207,8 @@ class Ledger:
             node["finishedAt"] = self._stamp() if at is None else timestamps.text(at)
             self._note(node["id"])
         if phases.has_ended(node) and node["type"] not in LEAVES and node["type"] != "Skipped":
-            found = self.tally.below(node, self.children(node))
-            self.change(
-                node, progress=found.text() if found.whole else None, resourcesDuration=dict(found.usage) or None
-            )
+            sums = self.tally.below(node, self.children(node))
+            self.change(node, progress=sums.text() if sums.whole else None, resourcesDuration=dict(sums.usage) or None)
         return node
 
     def _stamp(self) -> str:
@@ -223,11 +221,11 @@ class Ledger:
 
     def adopt(self, parent: Json, child_id: str) -> None:
         """Append a child, only once. The child need not exist yet."""
-        known = self._children.get(parent["id"])
-        if known is None:
-            known = self._children[parent["id"]] = set(parent.get("children") or ())
-        if child_id not in known:
-            known.add(child_id)
+        children = self._children.get(parent["id"])
+        if children is None:
+            children = self._children[parent["id"]] = set(parent.get("children") or ())
+        if child_id not in children:
+            children.add(child_id)
             parent.setdefault("children", []).append(child_id)
             self._note(parent["id"])
 

@@ -55,8 +55,8 @@ def any_may_be_granted(context: Context) -> bool:
 def waits_for_itself(context: Context) -> list[tuple[str, str]]:
     """(id of a node, name of the lock that it waits for and that this run alone holds)."""
     states: dict[str, str] = context.run.memory.get("locks") or {}
-    found = ((holder, _own_lock(context, holder)) for holder, state in states.items() if state == _ASKED)
-    return [(holder, lock) for holder, lock in found if lock is not None]
+    locks = ((holder, _own_lock(context, holder)) for holder, state in states.items() if state == _ASKED)
+    return [(holder, lock) for holder, lock in locks if lock is not None]
 
 
 def _own_lock(context: Context, holder: str) -> str | None:
@@ -128,11 +128,11 @@ def _note_holding(context: Context, event: LockAnswered) -> None:
             status.setdefault("mutex", {}).setdefault("holding", []).append({"mutex": name, "holder": holder})
         else:
             holding = status.setdefault("semaphore", {}).setdefault("holding", [])
-            found = next((one for one in holding if one["semaphore"] == name), None)
-            if found is None:
-                found = {"semaphore": name, "holders": []}
-                holding.append(found)
-            found["holders"].append(holder)
+            entry = next((one for one in holding if one["semaphore"] == name), None)
+            if entry is None:
+                entry = {"semaphore": name, "holders": []}
+                holding.append(entry)
+            entry["holders"].append(holder)
 
 
 def _note_waiting(context: Context, holders: dict[str, list[str]]) -> None:

@@ -87,10 +87,10 @@ def _text(value: Any) -> str:
 def _clocks(context: Context, node: Json | None) -> dict[str, tuple[float, float | None]]:
     """The real-time variables: when each clock started, and when it stopped."""
     status = context.document["status"]
-    found = {"workflow.duration": _clock(context, status)}
+    clocks = {"workflow.duration": _clock(context, status)}
     if node is not None:
-        found["duration"] = _clock(context, node)
-    return found
+        clocks["duration"] = _clock(context, node)
+    return clocks
 
 
 def _clock(context: Context, timed: Mapping[str, Any]) -> tuple[float, float | None]:

@@ -58,8 +58,8 @@ def open_hooks(context: Context, owner: HookOwner, hooks: Json | None, node: Jso
         owner.scope.at(context.entropy_of("arguments", name, context.ledger.node_named(name)))
         if not hook.get("expression"):
             raise Fault(f"Expression required for hook {name}")
-        known = owner.scope.parameters(context.variables)
-        if not unopened.is_begun(context, name) and not substitution.evaluate_boolean(hook["expression"], known):
+        variables = owner.scope.parameters(context.variables)
+        if not unopened.is_begun(context, name) and not substitution.evaluate_boolean(hook["expression"], variables):
             continue
         arguments = hook.get("arguments") or {}
         outputs = outbound.last_attempt(context.ledger, node).get("outputs")
@@ -83,8 +83,8 @@ def open_exit_handler(context: Context, owner: HookOwner, step: Mapping[str, Any
         return True
     name = f"{node['name']}.onExit"
     owner.scope.at(context.entropy_of("arguments", name, context.ledger.node_named(name)))
-    known = owner.scope.parameters(context.variables)
-    if hook.get("expression") and not substitution.evaluate_boolean(hook["expression"], known):
+    variables = owner.scope.parameters(context.variables)
+    if hook.get("expression") and not substitution.evaluate_boolean(hook["expression"], variables):
         return True
     arguments = hook.get("arguments") or {}
     if arguments:
@@ -139,10 +139,10 @@ def resolve_artifacts(artifacts: list[Json] | None, scope: Scope) -> list[Json]:
             resolved.append(artifact)
             continue
         try:
-            found = scope.artifact(artifact)
+            source = scope.artifact(artifact)
         except Fault:
             if artifact.get("optional"):
                 continue
             raise
-        resolved.append({**found, "name": artifact["name"]})
+        resolved.append({**source, "name": artifact["name"]})
     return resolved

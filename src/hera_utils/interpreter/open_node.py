@@ -157,9 +157,9 @@ def _emit_metrics(context: Context, frame: Frame, fresh: bool) -> None:
 
 def _set_display_name(context: Context, frame: Frame) -> None:
     """Set the display name from the template."""
-    wanted = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
-    if wanted and _DISPLAY_RULE.match(wanted):
-        context.ledger.change(context.ledger.nodes[frame.node_id], displayName=wanted)
+    display_name = ((frame.template.get("annotations")) or {}).get(_DISPLAY_NAME)
+    if display_name and _DISPLAY_RULE.match(display_name):
+        context.ledger.change(context.ledger.nodes[frame.node_id], displayName=display_name)
 
 
 def _error_node(context: Context, call: TemplateCall, node: Json | None, message: str) -> None:

@@ -41,9 +41,9 @@ def last_attempt(ledger: Ledger, node: Json) -> Json:
     """The attempt of a retried node that counts, else the node itself (Argo: possiblyGetRetryChildNode)."""
     if node["type"] == "Retry" and not (node.get("memoizationStatus") or {}).get("hit"):
         for child in reversed(node.get("children") or ()):
-            found = ledger.get(child)
-            if found is not None and not phases.is_hook(found):
-                return found
+            attempt = ledger.get(child)
+            if attempt is not None and not phases.is_hook(attempt):
+                return attempt
     return node
 
 

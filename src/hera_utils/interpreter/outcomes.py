@@ -171,10 +171,10 @@ def _sum_of_requests(template: Json) -> Json:
     total: Json = {}
     for container in _declared_containers(template).values():
         resources = container.get("resources") or {}
-        wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+        resources_of_container = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
         for name, resource in (("requestedCpu", "cpu"), ("requestedMemory", "memory")):
-            if wanted.get(resource) is not None:
-                total[name] = total.get(name, 0) + float(quantities.quantity(str(wanted[resource])))
+            if resources_of_container.get(resource) is not None:
+                total[name] = total.get(name, 0) + float(quantities.quantity(str(resources_of_container[resource])))
     return total
 
 
@@ -194,8 +194,8 @@ def usage(containers: Sequence[ContainerState], template: Json) -> Mapping[str, 
         if container.started_at is None or container.finished_at is None:
             continue
         age = int(max(container.finished_at - container.started_at, 0))
-        wanted = declared.get(container.name, {})
-        resources = {**_DEFAULTS, **(wanted.get("limits") or {}), **(wanted.get("requests") or {})}
+        requests = declared.get(container.name, {})
+        resources = {**_DEFAULTS, **(requests.get("limits") or {}), **(requests.get("requests") or {})}
         for resource, quantity in resources.items():
             seconds[resource] = seconds.get(resource, 0) + quantities.resource_seconds(resource, quantity, age)
     return _shared_usage(tuple(seconds.items()))

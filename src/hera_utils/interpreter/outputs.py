@@ -147,11 +147,11 @@ def set_template_outputs(context: Context, frame: Frame, node: Json, scope: Scop
 
     Global ones of steps become the workflow's, those of a DAG only when a DAG around it ends (dag_scope.py), as in Argo.
     """
-    found = _template_outputs(frame.template, scope)
-    if found is not None:
-        context.ledger.change(node, outputs=found)
+    template_outputs = _template_outputs(frame.template, scope)
+    if template_outputs is not None:
+        context.ledger.change(node, outputs=template_outputs)
         if frame.kind == "Steps":
-            publish(context, found)
+            publish(context, template_outputs)
 
 
 def _template_outputs(template: Json, scope: Scope) -> Json | None:
@@ -171,8 +171,8 @@ def _template_outputs(template: Json, scope: Scope) -> Json | None:
             if artifact.get("optional") and "Unable to resolve" in fault.message:
                 continue
             raise Fault(f"unable to resolve outputs from scope: {fault.message}") from None
-        kept = {"name": artifact["name"]}
-        artifacts.append({**resolved, **kept})
+        filled = {"name": artifact["name"]}
+        artifacts.append({**resolved, **filled})
     if artifacts:
         result["artifacts"] = artifacts
     return result
@@ -210,9 +210,9 @@ def publish(context: Context, outputs: Json | None) -> None:
             context.variables[f"workflow.outputs.parameters.{name}"] = value
     for artifact in outputs.get("artifacts") or ():
         if artifact.get("globalName"):
-            kept = {key: value for key, value in artifact.items() if key not in ("globalName", "path")}
-            kept["name"] = artifact["globalName"]
-            _put_named(context, "artifacts", kept)
+            fields = {key: value for key, value in artifact.items() if key not in ("globalName", "path")}
+            fields["name"] = artifact["globalName"]
+            _put_named(context, "artifacts", fields)
 
 
 def _put_named(context: Context, kind: str, item: Json) -> None:

@@ -54,8 +54,8 @@ def build(context: Context, frame: Frame) -> Json:
     podspec.check_metadata(pod)
     patches = [patch for patch in (context.spec.get("podSpecPatch"), template.get("podSpecPatch")) if patch]
     if patches:
-        known = _pod_variables(context, frame, name)
-        filled = [str(substitution.replace(patch, known, unresolved=True)) for patch in patches]
+        variables = _pod_variables(context, frame, name)
+        filled = [str(substitution.replace(patch, variables, unresolved=True)) for patch in patches]
         pod["spec"] = podspec.apply_patches(pod["spec"], filled)
     podspec.check(pod)
     pod_size.check(pod)
@@ -105,8 +105,8 @@ def main_containers(template: Json) -> list[Json]:
 def _set_container(container_set: Json, container: Json) -> Json:
     """A container of a set, with the set's volume mounts (Argo: GetContainers)."""
     mounts = [*(container.get("volumeMounts") or ()), *(container_set.get("volumeMounts") or ())]
-    kept = {key: value for key, value in container.items() if key != "dependencies"}
-    return {**kept, "volumeMounts": mounts} if mounts else kept
+    fields = {key: value for key, value in container.items() if key != "dependencies"}
+    return {**fields, "volumeMounts": mounts} if mounts else fields
 
 
 def _active_deadline(context: Context, frame: Frame, template: Json) -> int | None:
@@ -159,12 +159,12 @@ def _volumes(context: Context, frame: Frame) -> list[Json]:
     declared = context.spec.get("volumes") or []
     if not declared:
         return []
-    known = context.variables
+    variables = context.variables
     boundary = context.frames.get(frame.call.boundary)
     scope = getattr(boundary.state, "scope", None) if boundary is not None else None
     if scope is not None:
-        known = known.plus(scope.parameters())
-    filled: list[Json] = substitution.replace(declared, known, unresolved=True)
+        variables = variables.plus(scope.parameters())
+    filled: list[Json] = substitution.replace(declared, variables, unresolved=True)
     return filled
 
 
@@ -184,11 +184,11 @@ def _substitute_pod(context: Context, frame: Frame, pod: Json, name: str, templa
     In Argo the pod also contains its template, as JSON within JSON: an expression that is still there has changed (a > has become an
     escape), and Argo fails.
     """
-    known = _pod_variables(context, frame, name)
+    variables = _pod_variables(context, frame, name)
     context.opened += len(template) // _LARGE
     if "{{=" in template:
-        substitution.replace(template, known, unresolved=True)
-    filled: Json = substitution.replace(pod, known, unresolved=True)
+        substitution.replace(template, variables, unresolved=True)
+    filled: Json = substitution.replace(pod, variables, unresolved=True)
     return filled
 
 
@@ -224,12 +224,12 @@ def is_result_referenced(context: Context, frame: Frame) -> bool:
     if boundary is None:
         return False
     key = ("results", boundary.node_id)
-    wanted = context.cache.get(key)
-    if wanted is None:
-        wanted = context.cache[key] = _referenced_results(
+    referenced = context.cache.get(key)
+    if referenced is None:
+        referenced = context.cache[key] = _referenced_results(
             plain_json(boundary.template), "tasks" if boundary.kind == "DAG" else "steps"
         )
-    return _LAST_NAME.sub("", frame.call.name).rpartition(".")[2] in wanted
+    return _LAST_NAME.sub("", frame.call.name).rpartition(".")[2] in referenced
 
 
 def _referenced_results(text: str, prefix: str) -> frozenset[str]:
@@ -249,7 +249,7 @@ _REFERENCE = re.compile(r"\$\$|\$\(([^)]*)\)")
 def _expand_variables(value: Any, variables: Mapping[str, str]) -> Any:
     """The value with Kubernetes' `$(NAME)` in all its texts replaced: known names by their values, `$$` by a dollar."""
     if isinstance(value, str):
-        return _REFERENCE.sub(lambda found: _value_of(found, variables), value) if "$" in value else value
+        return _REFERENCE.sub(lambda match: _value_of(match, variables), value) if "$" in value else value
     if isinstance(value, list):
         return [_expand_variables(item, variables) for item in value]
     if isinstance(value, dict):

@@ -68,8 +68,8 @@ def extra_container(container: Json, main: list[Json]) -> Json:
     fields = {key: value for key, value in container.items() if key != "mirrorVolumeMounts"}
     if container.get("mirrorVolumeMounts"):
         source = next((container for container in main if container.get("name") == "main"), {})
-        known = {mount["mountPath"] for mount in fields.get("volumeMounts") or ()}
-        mirrored = [mount for mount in source.get("volumeMounts") or () if mount["mountPath"] not in known]
+        paths = {mount["mountPath"] for mount in fields.get("volumeMounts") or ()}
+        mirrored = [mount for mount in source.get("volumeMounts") or () if mount["mountPath"] not in paths]
         fields["volumeMounts"] = [*(fields.get("volumeMounts") or ()), *mirrored]
     return fields
 
@@ -119,15 +119,15 @@ def apply_patches(spec: Json, patches: list[str]) -> Json:
 
 def _without_executor(patch: Json) -> Json:
     """A patch without its parts about the executor's own containers, which do not exist here."""
-    kept = dict(patch)
+    fields = dict(patch)
     for field in ("initContainers", "containers"):
-        if isinstance(kept.get(field), list):
-            kept[field] = [
+        if isinstance(fields.get(field), list):
+            fields[field] = [
                 container
-                for container in kept[field]
+                for container in fields[field]
                 if not isinstance(container, dict) or container.get("name") not in _EXECUTORS
             ]
-    return kept
+    return fields
 
 
 def check_metadata(pod: Json) -> None:

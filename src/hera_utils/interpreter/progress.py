@@ -97,9 +97,9 @@ class Tally:
         """The sum of a node that is not a leaf. children: of a group, which is not a boundary."""
         if node["type"] in ("Steps", "DAG"):
             return self._inside[node["id"]]
-        found = Sum()
+        sums = Sum()
         for child in children:
             if child["type"] != "StepGroup":
                 progress = progress_of(child) if child["type"] in LEAVES else parse(child.get("progress")) or (0, 0)
-                found.add(progress, child.get("resourcesDuration") or {})
-        return found
+                sums.add(progress, child.get("resourcesDuration") or {})
+        return sums

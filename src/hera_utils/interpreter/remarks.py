@@ -37,11 +37,11 @@ _KEPT = (
 def remarks(document: Json, stored: Iterable[Json] = ()) -> list[str]:
     """The warnings. stored: the WorkflowTemplates and ClusterWorkflowTemplates that the workflow calls, whole documents."""
     own = (document.get("spec") or {}).get("workflowTemplateRef") or {}
-    found = list(_of_object(document, "", document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate")))
+    warnings = list(_of_object(document, "", document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate")))
     for called in stored:
         name = (called.get("metadata") or {}).get("name", "")
-        found += _of_object(called, f"{called.get('kind', 'WorkflowTemplate')}/{name} ", own.get("name") != name)
-    return found
+        warnings += _of_object(called, f"{called.get('kind', 'WorkflowTemplate')}/{name} ", own.get("name") != name)
+    return warnings
 
 
 def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
@@ -91,10 +91,10 @@ def _warn_of_inline_templates(path: str, step: Json, by_key: dict[str, Json]) ->
         yield f"{path}: called by templateRef it runs the inline template of the first step of that name; give it another name"
     own = {parameter.get("name") for parameter in (inline.get("inputs") or {}).get("parameters") or ()}
     try:
-        known = tags.simple_tags_in(inline)
+        names = tags.simple_tags_in(inline)
     except ExpressionError:
         return
-    for tag in dict.fromkeys(known):
+    for tag in dict.fromkeys(names):
         head, _, rest = tag.partition(".")
         outer = tag.startswith("inputs.parameters.") and tag.removeprefix("inputs.parameters.") not in own
         if outer or head == "item" or (head in ("steps", "tasks") and "." in rest):

@@ -109,9 +109,9 @@ def _memoized_node(node: Json, stamp: str) -> Json | None:
         was = {"phase": "Skipped", "type": "Skipped", "message": f"original pod: {node['id']}"}
         return {**{key: copy.deepcopy(value) for key, value in node.items() if key != RAN}, **again, **was}
     if node["type"] in _GROUPS or (node["type"] == "Suspend" and not node.get("nodeFlag")):
-        kept = {**copy.deepcopy(node), **again, "phase": "Pending"}
-        kept.pop("message", None)
-        return kept
+        copied = {**copy.deepcopy(node), **again, "phase": "Pending"}
+        copied.pop("message", None)
+        return copied
     return None
 
 

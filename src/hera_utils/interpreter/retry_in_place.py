@@ -70,11 +70,11 @@ def _arguments(run: Run, parameters: tuple[str, ...]) -> Json | None:
     if not parameters:
         return None
     arguments = with_parameters(run.document["spec"].get("arguments"), parameters)
-    found = [
+    faults = [
         fault for fault in definitions.faults({"spec": {"arguments": arguments}}, "Workflow") if "arguments" in fault
     ]
-    if found:
-        raise Refused(INVALID_ARGUMENT, f'Workflow.argoproj.io "{run.name}" is invalid: {names.join_messages(found)}')
+    if faults:
+        raise Refused(INVALID_ARGUMENT, f'Workflow.argoproj.io "{run.name}" is invalid: {names.join_messages(faults)}')
     return arguments
 
 
@@ -274,8 +274,8 @@ def _begin_again(node: Json, at: float) -> None:
     if node["type"] == "Suspend":
         parameters = (node.get("outputs") or {}).get("parameters")
         if parameters:
-            given = [{"name": parameter["name"], "valueFrom": {"supplied": {}}} for parameter in parameters]
-            node["outputs"] = {**node["outputs"], "parameters": given}
+            supplied = [{"name": parameter["name"], "valueFrom": {"supplied": {}}} for parameter in parameters]
+            node["outputs"] = {**node["outputs"], "parameters": supplied}
     if node.get("phase") != "Skipped":
         node["phase"] = "Running"
     node.pop("message", None)

@@ -104,9 +104,9 @@ class Scope:
     # --- reading --------------------------------------------------------------------------------------------------
     def parameters(self, above: Mapping[str, Any] | None = None) -> substitution.Variables:
         """Texts and absent optionals, over the workflow's variables."""
-        found = substitution.Variables(above or {}, self.values.entropy)
-        found.update(self._texts)
-        return found
+        variables = substitution.Variables(above or {}, self.values.entropy)
+        variables.update(self._texts)
+        return variables
 
     def mark_absent(self, arguments: Json) -> Json:
         """The arguments, with the parameters marked that only refer to an absent optional."""

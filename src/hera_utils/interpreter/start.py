@@ -71,10 +71,10 @@ def submit_run(run: Run, event: Submitted) -> list[Command]:
 def repository_read(walk: Walk, event: ObjectRead) -> None:
     """Begin after the config map of artifactRepositoryRef has been read; without the key the workflow cannot begin."""
     reference = walk.spec.get("artifactRepositoryRef") or {}
-    found = event.document or {}
-    default = ((found.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_REPOSITORY, "")
+    config_map = event.document or {}
+    default = ((config_map.get("metadata") or {}).get("annotations") or {}).get(_DEFAULT_REPOSITORY, "")
     key = reference.get("key") or default
-    text = (found.get("data") or {}).get(key)
+    text = (config_map.get("data") or {}).get(key)
     if text is None:
         place = f"{reference.get('configMap', '')}#{reference.get('key', '')}"
         message = f'failed to find any artifact repository for artifact repository ref "{place}"'
@@ -239,9 +239,9 @@ def restore_walk(run: Run, event: Event) -> Walk:
             walk.rebuilds, walk.opens = True, not run.memory.get("later")
             walk.visit(walk.root)
         # The timers are set already; setting them again would repeat those that just fired.
-        kept = [command for command in walk.commands if not isinstance(command, SetTimer)]
+        commands = [command for command in walk.commands if not isinstance(command, SetTimer)]
         walk.begin(event.at, event.seed)
-        walk.commands = kept
+        walk.commands = commands
     else:
         walk.begin(event.at, event.seed)
     finish.duration_variable(walk)

@@ -110,8 +110,8 @@ def with_options(workflow: Json, options: Mapping[str, Any] | None, template: Js
     if options.get("priority") is not None:
         spec["priority"] = options["priority"]
     for option, word in (("labels", "labels"), ("annotations", "Annotations")):
-        given = _pairs(options.get(option) or "", word, options.get("labels") or "")
-        both = {**(metadata.get(option) or {}), **given}
+        pairs = _pairs(options.get(option) or "", word, options.get("labels") or "")
+        both = {**(metadata.get(option) or {}), **pairs}
         if both:
             metadata[option] = both
     if options.get("parameters"):
@@ -135,8 +135,8 @@ def with_parameters(arguments: Mapping[str, Any] | None, overrides: Sequence[str
             raise Refused(INTERNAL, f"expected parameter of the form: NAME=VALUE. Received: {text}")
         new.append({"name": name, "value": value})
     named = {parameter["name"] for parameter in new}
-    kept = [p for p in (arguments or {}).get("parameters") or () if p["name"] not in named]
-    return {**(arguments or {}), "parameters": new + kept}
+    others = [p for p in (arguments or {}).get("parameters") or () if p["name"] not in named]
+    return {**(arguments or {}), "parameters": new + others}
 
 
 def _pairs(text: str, word: str, what: str) -> dict[str, str]:
@@ -170,14 +170,14 @@ def _with_artifacts(spec: Json, overrides: dict[str, str], template: Json | None
     own = arguments.get("artifacts") or []
     referred = ((template or {}).get("spec") or {}).get("arguments") or {}
     from_template = spec.get("workflowTemplateRef") is not None
-    known = referred.get("artifacts") or [] if from_template else own
-    unmatched = sorted(set(overrides) - {artifact["name"] for artifact in known})
+    declared = referred.get("artifacts") or [] if from_template else own
+    unmatched = sorted(set(overrides) - {artifact["name"] for artifact in declared})
     if unmatched:
         raise Refused(
             INVALID_ARGUMENT if from_template else INTERNAL,
             f"artifact override(s) matched no artifact: {', '.join(unmatched)}",
         )
-    changed = [_with_key(a, overrides[a["name"]]) if a["name"] in overrides else a for a in known]
+    changed = [_with_key(a, overrides[a["name"]]) if a["name"] in overrides else a for a in declared]
     if from_template:
         changed = own + [artifact for artifact in changed if artifact["name"] in overrides]
     return {**arguments, "artifacts": changed}

@@ -95,11 +95,11 @@ class Templates:
 
     def _store(self, key: str, home: TemplateHolder, template: Json) -> None:
         """Store a template from outside, and its inline templates, as written, without the values of a caller."""
-        kept = self._document["status"].setdefault("storedTemplates", {})
-        kept[key] = template
+        stored_templates = self._document["status"].setdefault("storedTemplates", {})
+        stored_templates[key] = template
         for step in calls_of(template):
             if step.get("inline"):
-                kept.setdefault(f"{home}/inline/{step.get('name', '')}", step["inline"])
+                stored_templates.setdefault(f"{home}/inline/{step.get('name', '')}", step["inline"])
 
     def _stored_key(self, holder: Mapping[str, Any], home: TemplateHolder) -> str:
         reference = holder.get("templateRef")
@@ -134,10 +134,10 @@ class Templates:
         scope = "cluster" if reference.get("clusterScope") else "namespaced"
         name, wanted = reference.get("name", ""), reference.get("template", "")
         spec = self._spec(scope, name)
-        found = _by_name(spec, wanted)
-        if found is None:
+        template = _by_name(spec, wanted)
+        if template is None:
             raise Fault(f"template {wanted} not found in workflow template {name}")
-        return _with_metadata(found, spec.get("podMetadata"))
+        return _with_metadata(template, spec.get("podMetadata"))
 
     def _spec(self, scope: str, name: str) -> Json:
         document = self._outside.get((scope, name))

@@ -19,8 +19,8 @@ def remember(run: Run) -> None:
     """Create this memory for a run of an older version, in which only the status shows which nodes wait for a lock."""
     if "unopened" not in run.memory:
         waiting = (node for node in run.nodes.values() if (node.get("synchronizationStatus") or {}).get("waiting"))
-        found = {node["id"]: node["name"] for node in waiting if node["phase"] == phases.PENDING}
-        run.memory["unopened"] = found
+        name_by_id = {node["id"]: node["name"] for node in waiting if node["phase"] == phases.PENDING}
+        run.memory["unopened"] = name_by_id
 
 
 def note(context: Context, frame: Frame) -> None:

@@ -23,11 +23,11 @@ def parameters_json(parameters: list[Json] | None) -> str:
         return "null"
     listed = []
     for parameter in parameters:
-        known = {key: parameter[key] for key in _PARAMETER_FIELDS if parameter.get(key) is not None}
+        fields = {key: parameter[key] for key in _PARAMETER_FIELDS if parameter.get(key) is not None}
         for key in ("default", "value"):
-            if key in known:
-                known[key] = text_of(known[key])
-        parts = ",".join(f'"{key}":{go_json(value)}' for key, value in known.items())
+            if key in fields:
+                fields[key] = text_of(fields[key])
+        parts = ",".join(f'"{key}":{go_json(value)}' for key, value in fields.items())
         listed.append("{" + parts + "}")
     return "[" + ",".join(listed) + "]"
 
@@ -70,12 +70,12 @@ def output_variables(document: Json) -> dict[str, Any]:
 def _creation(stamp: str | None) -> dict[str, str]:
     created = datetime.fromtimestamp(timestamps.seconds(stamp), timezone.utc)
     base = "workflow.creationTimestamp"
-    found = {f"{base}.{letter}": created.strftime(form) for letter, form in _STRFTIME.items()}
-    found[f"{base}.Z"] = "UTC"
-    found[f"{base}.L"] = f".{created.microsecond // 1000:03d}"
-    found[f"{base}.s"] = str(int(created.timestamp()))
-    found[base] = found[f"{base}.RFC3339"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return found
+    variables = {f"{base}.{letter}": created.strftime(form) for letter, form in _STRFTIME.items()}
+    variables[f"{base}.Z"] = "UTC"
+    variables[f"{base}.L"] = f".{created.microsecond // 1000:03d}"
+    variables[f"{base}.s"] = str(int(created.timestamp()))
+    variables[base] = variables[f"{base}.RFC3339"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return variables
 
 
 def _value(parameter: Json, config_maps: ConfigMaps) -> str:

@@ -130,10 +130,10 @@ class Walk(Context):
         above = self.root
         node = self.ledger.get(node_id)
         while node is not None and node.get("boundaryID"):
-            found = self.frames.get(node["boundaryID"])
-            if found is not None and above is self.root:
-                above = found
-            elif found is None:
+            frame = self.frames.get(node["boundaryID"])
+            if frame is not None and above is self.root:
+                above = frame
+            elif frame is None:
                 above = self.root
             node = self.ledger.get(node["boundaryID"])
         self.visit(above)

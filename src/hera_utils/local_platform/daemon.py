@@ -118,9 +118,9 @@ def serve(state: Path, serving: Serving | None = None, *, ready: Callable[[Json]
 
 def _announce_start(state: Path) -> None:
     """Replace server.json, which a killed server may have left. It is never missing meanwhile: that would mean that the server stopped."""
-    known = {"pid": os.getpid(), "host": socket.gethostname(), "version": _version()}
+    server = {"pid": os.getpid(), "host": socket.gethostname(), "version": _version()}
     with contextlib.suppress(OSError):  # the disk may be full; `status` recognizes the old file by its dead process
-        write_atomically(state / "server.json", json.dumps(known).encode(), mode=0o600)
+        write_atomically(state / "server.json", json.dumps(server).encode(), mode=0o600)
 
 
 def status(state: Path) -> Json | None:

@@ -179,8 +179,8 @@ class LocalPlatform:
             waiting = self._launcher.waiting() if nodes and record is not None else {}
             stored = self._run(record.uid, waiting, nodes=nodes) if record is not None else None
         elif kind == "Pod":
-            found = [pod for pod in self._read_model.pods_named(namespace, name) if pod.visibility == VISIBLE]
-            stored = found[-1].as_object() if found else None
+            pods = [pod for pod in self._read_model.pods_named(namespace, name) if pod.visibility == VISIBLE]
+            stored = pods[-1].as_object() if pods else None
         else:
             stored = self._read_model.object((kind, "" if kind in objects.CLUSTER_WIDE else namespace, name))
         if stored is None:
@@ -211,8 +211,8 @@ class LocalPlatform:
                 return self._read_model.objects(kind, "" if kind in objects.CLUSTER_WIDE else namespace), version
             pods = self._read_model.pods(namespace)
         # The texts are built after `quiet`, so that others can read and write: ten thousand pods take a second.
-        found = [pod.as_object() for pod in pods]
-        return sorted(found, key=lambda stored: (stored.namespace, stored.name)), version
+        objects_found = [pod.as_object() for pod in pods]
+        return sorted(objects_found, key=lambda stored: (stored.namespace, stored.name)), version
 
     def newest_runs(self, namespace: str = "") -> tuple[Sequence[StoredRun], int]:
         """(all runs, the last started first; the resource version as in `list`). Documents are not read, so it is cheap."""

@@ -48,11 +48,11 @@ def end_uid(end: Address, other: Address, *, awaited: bool = False, tables: Iter
 
 
 def _end_uid_of_kernel(end: Address, other: Address, *, awaited: bool) -> int | None:
-    found = _ask_kernel(end, other)
-    if found is None or found.state != _IS_ESTABLISHED:
+    kernel_socket = _ask_kernel(end, other)
+    if kernel_socket is None or kernel_socket.state != _IS_ESTABLISHED:
         return None
-    if found.inode:
-        return found.uid
+    if kernel_socket.inode:
+        return kernel_socket.uid
     listener = _ask_kernel(end, _NOBODY) if awaited else None
     return listener.uid if listener is not None and listener.state == _LISTENS else None
 
@@ -95,10 +95,10 @@ def inode(end: Address, other: Address) -> str:
     here, there = _kernel_address(end), _kernel_address(other)
     try:
         with open("/proc/self/net/tcp", encoding="ascii") as lines:
-            found = [words[9] for words in map(str.split, lines) if words[1:4] == [here, there, _ESTABLISHED]]
+            inodes = [words[9] for words in map(str.split, lines) if words[1:4] == [here, there, _ESTABLISHED]]
     except (OSError, IndexError):
         return ""
-    return found[0] if found and found[0] != _NOBODYS else ""
+    return inodes[0] if inodes and inodes[0] != _NOBODYS else ""
 
 
 def is_listening(pid: int, address: Address) -> bool:
@@ -118,8 +118,8 @@ def is_listening(pid: int, address: Address) -> bool:
 def _listeners(address: Address) -> list[str]:
     """The inodes of the sockets that listen at an address. Raises OSError."""
     with contextlib.suppress(OSError, struct.error, AttributeError):
-        found = _ask_kernel(address, _NOBODY)
-        return [str(found.inode)] if found is not None and found.state == _LISTENS else []
+        kernel_socket = _ask_kernel(address, _NOBODY)
+        return [str(kernel_socket.inode)] if kernel_socket is not None and kernel_socket.state == _LISTENS else []
     here = _kernel_address(address)
     with open("/proc/self/net/tcp", encoding="ascii") as lines:
         return [words[9] for words in map(str.split, lines) if words[1] == here and words[3] == _LISTENING]
@@ -136,9 +136,9 @@ def processes_of(connections: Collection[Connection], uid: int) -> dict[Connecti
     ends = {}
     for client, server in connections:
         with contextlib.suppress(OSError, struct.error, AttributeError):
-            found = _ask_kernel(client, server)
-            if found is not None and found.inode:
-                ends[f"socket:[{found.inode}]"] = (client, server)
+            kernel_socket = _ask_kernel(client, server)
+            if kernel_socket is not None and kernel_socket.inode:
+                ends[f"socket:[{kernel_socket.inode}]"] = (client, server)
     processes: dict[Connection, int] = {}
     for pid in sorted(int(name) for name in os.listdir("/proc") if name.isdecimal()) if ends else ():
         for link in _links(str(pid), uid) & ends.keys():

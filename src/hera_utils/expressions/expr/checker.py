@@ -108,9 +108,9 @@ class _Checker:
         return self.identifier(node, node.name, builtins=True)
 
     def identifier(self, node: Node, name: str, *, builtins: bool, strict: bool = True) -> Nature:
-        found = self.environment.get(name)
-        if found is not None:
-            return found
+        nature = self.environment.get(name)
+        if nature is not None:
+            return nature
         if builtins and name in BUILTIN_NAMES:
             return Nature("func")
         if strict:
@@ -260,9 +260,9 @@ class _Checker:
             self.fail(node, f"cannot slice {nature.display}")
         for limit in (node.start, node.end):
             if limit is not None:
-                found = self.visit(limit)
-                if not found.integer and not found.unknown:
-                    self.fail(limit, f"non-integer slice index {found.display}")
+                nature_of_limit = self.visit(limit)
+                if not nature_of_limit.integer and not nature_of_limit.unknown:
+                    self.fail(limit, f"non-integer slice index {nature_of_limit.display}")
         return nature
 
     def array(self, node: Array) -> Nature:
@@ -310,11 +310,13 @@ class _Checker:
                 self.argument(argument)
             self.mismatch(node, f"{'not enough' if few else 'too many'} arguments to call {name}")
         for parameter, argument in zip(signature.parameters, arguments, strict=True):
-            nature, wanted = self.argument(argument), nature_named(parameter)
+            nature, expected = self.argument(argument), nature_named(parameter)
             if nature.nil:
-                if wanted.kind not in ("ptr", "interface"):
+                if expected.kind not in ("ptr", "interface"):
                     self.mismatch(argument, f"cannot use nil as argument (type {parameter}) to call {name}")
-            elif not nature.unknown and not nature.assignable_to(wanted) and not (wanted.integer and nature.integer):
+            elif (
+                not nature.unknown and not nature.assignable_to(expected) and not (expected.integer and nature.integer)
+            ):
                 self.mismatch(argument, f"cannot use {nature.display} as argument (type {parameter}) to call {name} ")
         return nature_named(signature.result)
 
@@ -347,10 +349,10 @@ class _Checker:
         raise last
 
     def check_rule(self, node: Builtin, natures: list[Nature]) -> Nature:
-        found = RULES[node.name](natures)
-        if isinstance(found, str):
-            self.fail(node, found)
-        return found
+        result = RULES[node.name](natures)
+        if isinstance(result, str):
+            self.fail(node, result)
+        return result
 
     def get(self, node: Builtin) -> Nature:
         if len(node.arguments) != 2:

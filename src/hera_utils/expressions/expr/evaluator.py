@@ -81,8 +81,8 @@ class _Loop:
     def item(self) -> Any:
         if isinstance(self.items, dict):
             raise Failure("reflect: call of reflect.Value.Index on map Value")
-        found = self.items[self.index]
-        return Byte(found) if isinstance(self.items, bytes) else found
+        item = self.items[self.index]
+        return Byte(item) if isinstance(self.items, bytes) else item
 
 
 def evaluate(node: Node, source: str, environment: Mapping[str, Any], entropy: Entropy) -> Any:
@@ -129,9 +129,9 @@ class _Evaluator:
     def top(self, count: int) -> list[Any]:
         """The top `count` values of the stack, the topmost last."""
         at = len(self.stack) - count
-        found = self.stack[at:]
+        values = self.stack[at:]
         del self.stack[at:]
-        return found
+        return values
 
     def grow(self, count: int) -> None:
         self.items += count
@@ -328,8 +328,8 @@ class _Evaluator:
         for at in range(len(pairs) - 2, -1, -2):  # the first of two equal keys wins
             name = pairs[at]
             if not isinstance(name, str):
-                given = "nil" if name is None else go_type(name)
-                raise Failure(f"interface conversion: interface {{}} is {given}, not string")
+                type_name = "nil" if name is None else go_type(name)
+                raise Failure(f"interface conversion: interface {{}} is {type_name}, not string")
             result[name] = pairs[at + 1]
         self.stack.append({pairs[at]: result[pairs[at]] for at in range(0, len(pairs), 2)})
 

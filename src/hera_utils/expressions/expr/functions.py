@@ -89,10 +89,10 @@ def kind_name(value: Any) -> str:
         return name
     if name == "*time.Location":
         return "unknown"
-    found = kind(value)
+    kind_of_value = kind(value)
     return {
         "slice": "array", "float64": "float", "int64": "int", "uint8": "uint", "uint64": "uint", "int32": "int",
-    }.get(found, found)  # fmt: skip
+    }.get(kind_of_value, kind_of_value)  # fmt: skip
 
 
 def absolute_value(value: Any) -> Any:
@@ -142,10 +142,10 @@ def parse_float(text: str) -> float | None:
 
 def to_integer(value: Any) -> int:
     if isinstance(value, str):
-        found = whole_number(value)
-        if found is None:
+        number = whole_number(value)
+        if number is None:
             raise Failure(f"invalid operation: int({value})")
-        return found
+        return number
     if isinstance(value, float):
         return truncate_to_int64(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -157,10 +157,10 @@ def to_integer(value: Any) -> int:
 
 def to_floating(value: Any) -> float:
     if isinstance(value, str):
-        found = parse_float(value)
-        if found is None:
+        number = parse_float(value)
+        if number is None:
             raise Failure(f"invalid operation: float({value})")
-        return found
+        return number
     if is_number(value):
         return float(value)
     raise Failure(f"invalid operation: float({go_type(value)})")
@@ -338,8 +338,8 @@ def get(value: Any, key: Any) -> Any:
     if value is None:
         return None
     if isinstance(value, dict):
-        found = op.fetch(value, key)
-        return None if isinstance(found, NilSlice) else found
+        item = op.fetch(value, key)
+        return None if isinstance(item, NilSlice) else item
     if isinstance(value, list | tuple | str | bytes):
         to_int(key)
         return _at(value, key)

@@ -354,11 +354,11 @@ def _sum_of_terms(total: int, count: int, predicate: Node) -> int | None:
 
 
 def _all_nodes(node: Node) -> list[Node]:
-    found, at = [node], 0
-    while at < len(found):
-        found.extend(children(found[at]))
+    nodes, at = [node], 0
+    while at < len(nodes):
+        nodes.extend(children(nodes[at]))
         at += 1
-    return found
+    return nodes
 
 
 def _text(node: Node) -> str:

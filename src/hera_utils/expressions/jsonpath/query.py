@@ -133,7 +133,9 @@ class _Query:
         values = _values("wildcard", current)
         if at + 1 >= len(steps):
             return values
-        return [found for found in (self.apply_or_none(steps, at + 1, value) for value in values) if found is not None]
+        return [
+            result for result in (self.apply_or_none(steps, at + 1, value) for value in values) if result is not None
+        ]
 
     def recursive(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
         return list(self._recursive(steps, at, current))
@@ -143,11 +145,11 @@ class _Query:
             return
         self.count()
         if at + 1 < len(steps):
-            found = self.apply_or_none(steps, at + 1, current)
-            if isinstance(found, list | tuple):
-                yield from found
-            elif found is not None:
-                yield found
+            result = self.apply_or_none(steps, at + 1, current)
+            if isinstance(result, list | tuple):
+                yield from result
+            elif result is not None:
+                yield result
         else:
             yield current
         if isinstance(current, dict | list | tuple):
@@ -169,7 +171,7 @@ class _Query:
         if steps[at + 1].kind == "index":
             return self.apply(steps, at + 1, accepted)
         return [
-            found for found in (self.apply_or_none(steps, at + 1, value) for value in accepted) if found is not None
+            result for result in (self.apply_or_none(steps, at + 1, value) for value in accepted) if result is not None
         ]
 
     def script(self, steps: tuple[Step, ...], at: int, current: Any) -> Any:
@@ -237,7 +239,9 @@ class _Query:
         """Apply the steps behind a union or a range: an index selects one of the values, any other step is applied to each."""
         if at + 1 >= len(steps) or steps[at + 1].kind == "index":
             return self.apply(steps, at + 1, values)
-        return [found for found in (self.apply_or_none(steps, at + 1, value) for value in values) if found is not None]
+        return [
+            result for result in (self.apply_or_none(steps, at + 1, value) for value in values) if result is not None
+        ]
 
 
 _APPLY: dict[str, Callable[[_Query, tuple[Step, ...], int, Any], Any]] = {

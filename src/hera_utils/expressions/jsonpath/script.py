@@ -157,18 +157,18 @@ def _refuse_nil(argument: Any) -> None:
 
 def _number(argument: Any, root: Any, current: Any) -> float:
     _refuse_nil(argument)
-    found = builtin.parse_float(text_of(_value(argument, root, current)))
-    if found is None:
+    number = builtin.parse_float(text_of(_value(argument, root, current)))
+    if number is None:
         raise Failure("invalid argument. expected number")
-    return found
+    return number
 
 
 def _integer(argument: Any, root: Any, current: Any) -> int:
     _refuse_nil(argument)
-    found = whole_number(text_of(_value(argument, root, current)))
-    if found is None:
+    number = whole_number(text_of(_value(argument, root, current)))
+    if number is None:
         raise Failure("invalid argument. expected integer")
-    return found
+    return number
 
 
 def _boolean(argument: Any, root: Any, current: Any) -> bool:

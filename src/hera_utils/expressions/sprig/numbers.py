@@ -53,8 +53,8 @@ def whole(value: Any) -> int:
 def real(value: Any) -> float:
     """A value as float (Go: cast.ToFloat64). What is not a number is 0."""
     if isinstance(value, str):
-        found = builtin.parse_float(value)
-        return 0.0 if found is None else found
+        number = builtin.parse_float(value)
+        return 0.0 if number is None else number
     if isinstance(value, bool | int | float) and not isinstance(value, Duration):
         return float(value)
     return 0.0

@@ -105,7 +105,7 @@ class _Term:
 @lru_cache(maxsize=256)
 def _constraint(text: str) -> tuple[tuple[_Term, ...], ...]:
     _refuse_long(text)
-    text = _RANGE.sub(lambda found: f">={_spell_version(found, 1)},<={_spell_version(found, 5)}", text)
+    text = _RANGE.sub(lambda span: f">={_spell_version(span, 1)},<={_spell_version(span, 5)}", text)
     groups = []
     for alternative in text.split("||"):
         terms: list[_Term] = []

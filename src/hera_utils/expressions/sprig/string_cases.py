@@ -68,7 +68,7 @@ class _Joiner:
     """Joins the words of a name. at: the next word to write."""
 
     def __init__(self, value: str, connector: str) -> None:
-        self.words = [(str(found.lastgroup), found.group()) for found in _WORD.finditer(value)]
+        self.words = [(str(word.lastgroup), word.group()) for word in _WORD.finditer(value)]
         self.words.append(("end", ""))
         self.connector = connector
         self.pieces: list[str] = []

@@ -106,8 +106,8 @@ def _initials(value: str) -> str:
 
 def _nospace(value: str) -> str:
     data = _bytes(value)
-    kept = [chr(byte) for byte in data if chr(byte) not in _SPACES]
-    return value if len(kept) == len(data) else "".join(kept)
+    characters = [chr(byte) for byte in data if chr(byte) not in _SPACES]
+    return value if len(characters) == len(data) else "".join(characters)
 
 
 def _title(value: str) -> str:
@@ -244,13 +244,13 @@ def _substitute(compiled: regexp.Pattern, write: Callable[[regexp.Match], str], 
 
 def _find_all(pattern: str, value: str, count: int) -> list[str]:
     matches = [match.group() for match in regexp.compile_pattern(pattern).all(value)]
-    kept = matches if count < 0 else matches[:count]
-    return Strings(kept) if kept else NilSlice("[]string")
+    first_matches = matches if count < 0 else matches[:count]
+    return Strings(first_matches) if first_matches else NilSlice("[]string")
 
 
 def _find(pattern: str, value: str) -> str:
-    found = regexp.compile_pattern(pattern).search(value)
-    return found.group() if found else ""
+    match = regexp.compile_pattern(pattern).search(value)
+    return match.group() if match else ""
 
 
 def _match(pattern: str, value: str) -> bool:

@@ -80,8 +80,8 @@ def schedule_texts(cron: Json) -> list[str]:
 
 def next_time(cron: Json, after: float) -> float | None:
     """The next scheduled time; None: never. Raises ScheduleError."""
-    found = [parse(schedule).next(after) for schedule in schedule_texts(cron)]
-    return min((at for at in found if at is not None), default=None)
+    times = [parse(schedule).next(after) for schedule in schedule_texts(cron)]
+    return min((at for at in times if at is not None), default=None)
 
 
 def missed_time(cron: Json, now: float) -> float | None:
@@ -91,9 +91,9 @@ def missed_time(cron: Json, now: float) -> float | None:
     if _has_new_schedule(cron) or not last or deadline is None:
         return None
     for schedule in schedule_texts(cron):
-        found = _latest(parse(schedule), seconds(last), now)
-        if found is not None and now < found + deadline:
-            return found
+        latest = _latest(parse(schedule), seconds(last), now)
+        if latest is not None and now < latest + deadline:
+            return latest
     return None
 
 
@@ -103,17 +103,17 @@ def _latest(schedule: Schedule, after: float, before: float) -> float | None:
         count = int(-((after - before) // schedule.seconds)) - 1
         return after + count * schedule.seconds if count > 0 else None
     for start in [*(before - window for window in _WINDOWS if before - window > after), after]:
-        found = _last(schedule, start, before)
-        if found is not None:
-            return found
+        last_time = _last(schedule, start, before)
+        if last_time is not None:
+            return last_time
     return None
 
 
 def _last(schedule: Calendar, after: float, before: float) -> float | None:
-    found, following = None, schedule.next(after)
+    last_time, following = None, schedule.next(after)
     while following is not None and following < before:
-        found, following = following, schedule.next(following)
-    return found
+        last_time, following = following, schedule.next(following)
+    return last_time
 
 
 def _has_new_schedule(cron: Json) -> bool:
@@ -317,6 +317,6 @@ def new_faults(old: Json, new: Json) -> tuple[str, ...]:
 
 
 def _without_condition(cron: Json, kind: str) -> Json:
-    kept = [condition for condition in cron["status"]["conditions"] or () if condition.get("type") != kind]
-    cron["status"]["conditions"] = kept or None
+    others = [condition for condition in cron["status"]["conditions"] or () if condition.get("type") != kind]
+    cron["status"]["conditions"] = others or None
     return cron

@@ -76,10 +76,10 @@ class _DagVisit:
     def changes(self, dirty: dict[str, Fault | None]) -> Plan:
         yield from self.settle_blocked()
         for child, fault in dirty.items():
-            found = dag_tasks.owner(self.context, self.state, child)
-            if found is None:
+            place = dag_tasks.owner(self.context, self.state, child)
+            if place is None:
                 continue
-            name, node_id = found
+            name, node_id = place
             task = self.state.tasks[name]
             if fault is not None:
                 self._mark_fault(self.ledger.nodes[child], fault)

@@ -131,10 +131,10 @@ def _phase_of_targets(dag: Json, targets: dict[str, str], ended: dict[str, str])
 
 def set_outbound(ledger: Ledger, node: Json, targets: list[str]) -> None:
     """Set the parents of the DAG's successors: the last nodes of its targets."""
-    found = [
+    node_ids = [
         last for target in targets if target in ledger.nodes for last in outbound.outbound(ledger, ledger.nodes[target])
     ]
-    ledger.change(node, outboundNodes=found)
+    ledger.change(node, outboundNodes=node_ids)
 
 
 def phase_of_loop(items: Iterable[Json]) -> str:

@@ -122,8 +122,8 @@ def owner(context: Context, state: DagState, child: str) -> tuple[str, str] | No
     node = context.ledger.get(child)
     if node is None or not phases.is_hook(node):
         return None
-    found = context.ledger.id_of(outbound.hook_owner(node["name"]))
-    return (state.owners[found], found) if found in state.owners else None
+    owner_id = context.ledger.id_of(outbound.hook_owner(node["name"]))
+    return (state.owners[owner_id], owner_id) if owner_id in state.owners else None
 
 
 def is_cut_short(context: Context, frame: Frame, state: DagState, task: DagTask) -> bool:

@@ -131,12 +131,12 @@ class _StepsVisit:
         """
         for child_id in dirty:
             child = self.ledger.get(child_id)
-            found = _PLACE.match(child["name"][len(self.boundary["name"]) :]) if child is not None else None
-            if child is None or found is None or phases.is_hook(child) or not phases.has_completed(child):
+            match = _PLACE.match(child["name"][len(self.boundary["name"]) :]) if child is not None else None
+            if child is None or match is None or phases.is_hook(child) or not phases.has_completed(child):
                 continue
-            if int(found[1]) < self.state.index:
-                self.state.index = int(found[1])
-                self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{found[1]}]")])
+            if int(match[1]) < self.state.index:
+                self.state.index = int(match[1])
+                self.state.group = Group(self.ledger.nodes[self.ledger.id_of(f"{self.boundary['name']}[{match[1]}]")])
 
     def take_up_later_groups(self) -> Plan:
         """After a restart with a reopened group (`revisit_earlier_group`), continue the steps of later groups that have begun."""

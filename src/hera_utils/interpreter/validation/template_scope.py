@@ -33,11 +33,14 @@ class CheckedHolder:
 
     def _with_metadata(self, template: Json) -> Json:
         """A template with the pod metadata of its home; its own metadata win."""
-        given, own = self.spec.get("podMetadata"), template.get("metadata") or {}
-        if not given:
+        pod_metadata, own = self.spec.get("podMetadata"), template.get("metadata") or {}
+        if not pod_metadata:
             return template
         kinds = ("annotations", "labels")
-        return {**template, "metadata": {kind: {**(given.get(kind) or {}), **(own.get(kind) or {})} for kind in kinds}}
+        return {
+            **template,
+            "metadata": {kind: {**(pod_metadata.get(kind) or {}), **(own.get(kind) or {})} for kind in kinds},
+        }
 
     @property
     def image_defaults(self) -> Mapping[str, Any]:

@@ -143,7 +143,7 @@ class TemplateChecks:
 
     def _inputs(self, name: str, inputs: Json, arguments: Mapping[str, Any] | None) -> Json:
         """The inputs with their arguments (Argo: ProcessArgs). arguments: None for placeholders."""
-        given = {parameter["name"]: parameter for parameter in (arguments or {}).get("parameters") or ()}
+        argument_by_name = {parameter["name"]: parameter for parameter in (arguments or {}).get("parameters") or ()}
         artifacts = {artifact["name"]: artifact for artifact in (arguments or {}).get("artifacts") or ()}
         filled: Json = {}
         if inputs.get("parameters"):
@@ -151,7 +151,7 @@ class TemplateChecks:
                 self._parameter(
                     name,
                     parameter,
-                    {"value": self.placeholder()} if arguments is None else given.get(parameter["name"]),
+                    {"value": self.placeholder()} if arguments is None else argument_by_name.get(parameter["name"]),
                 )
                 for parameter in inputs["parameters"]
             ]

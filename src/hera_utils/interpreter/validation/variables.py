@@ -43,8 +43,8 @@ class CheckedScope:
         for tag in tags.tags_in(document):
             if tag.expression or not tag.name.startswith(_CHECKED):
                 continue
-            known = tag.name in self.names or tag.name in more or tag.name in self.global_names
-            if not known and not self._may_exist_later(tag.name, more) and not (also is not None and also(tag.name)):
+            is_known = tag.name in self.names or tag.name in more or tag.name in self.global_names
+            if not is_known and not self._may_exist_later(tag.name, more) and not (also is not None and also(tag.name)):
                 raise InvalidWorkflow(f"failed to resolve {{{{{tag.raw}}}}}")
 
     def _may_exist_later(self, name: str, more: Collection[str]) -> bool:

@@ -132,10 +132,10 @@ class _Document:
         if self.spec.get("templates"):
             raise InvalidWorkflow("Templates is invalid field in spec if workflow referred WorkflowTemplate reference")
         kind, name = reference_kind(self.reference), self.reference.get("name") or ""
-        found = self.lookup(kind, name)
-        if found is None:
+        template = self.lookup(kind, name)
+        if template is None:
             raise not_found(resource_of(kind), name)
-        self.referred = found.get("spec") or {}
+        self.referred = template.get("spec") or {}
 
     def _arguments(self) -> Json:
         """The arguments of the workflow and of its template; for each name the workflow's win."""

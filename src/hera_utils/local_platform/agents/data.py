@@ -52,10 +52,10 @@ class DataAgent:
     def _local(self, launch: Launch, source: Json) -> list[str] | None:
         store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))
         key = key_of(source) or ""
-        found = list(store.keys(key))
-        if source.get("s3") is None or (found and found != [key]):
-            return found
-        if not found:
+        keys = list(store.keys(key))
+        if source.get("s3") is None or (keys and keys != [key]):
+            return keys
+        if not keys:
             raise PlatformError(f"no key found of name {key}")
         return None  # the key names an object, not a folder
 

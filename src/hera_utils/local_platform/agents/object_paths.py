@@ -126,7 +126,7 @@ def _steps(path: str) -> Iterator[Step]:
         kind, text = match.lastgroup, match[match.lastgroup] if match.lastgroup else ""
         if kind == "deep":
             yield lambda values: list(
-                islice((found for value in values for found in _descendants(value)), _MOST_VALUES + 1)
+                islice((descendant for value in values for descendant in _descendants(value)), _MOST_VALUES + 1)
             )
             if text != "..":
                 yield _field_step(text[2:])
@@ -189,10 +189,10 @@ def _bracket_step(text: str) -> Step:
     def united(values: list[Any]) -> list[Any]:
         all_found: list[Any] = []
         for steps in branches:
-            found = values
+            branch_values = values
             for step in steps:
-                found = step(found)
-            all_found += found
+                branch_values = step(branch_values)
+            all_found += branch_values
         return all_found
 
     return united

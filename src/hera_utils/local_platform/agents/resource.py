@@ -250,8 +250,8 @@ class _Manifest:
         metadata = dict(manifest.get("metadata") or {})
         references = list(metadata.get("ownerReferences") or ())
         owners = self._launch.pod["metadata"].get("ownerReferences") or ()
-        known = {reference.get("uid") for reference in references}
-        metadata["ownerReferences"] = references + [owner for owner in owners if owner.get("uid") not in known]
+        owner_uids = {reference.get("uid") for reference in references}
+        metadata["ownerReferences"] = references + [owner for owner in owners if owner.get("uid") not in owner_uids]
         return {**manifest, "metadata": metadata}
 
 

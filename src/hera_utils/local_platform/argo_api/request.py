@@ -214,5 +214,5 @@ def _syntax_fault(error: json.JSONDecodeError) -> str:
     """Go's message for a syntax error. Go reads a body as a stream, and its message for an early end differs from that for a text."""
     if error.pos >= len(error.doc.rstrip()):
         return "unexpected EOF"
-    found = gojson.json_fault(error.doc) or str(error)
-    return "unexpected EOF" if found == gojson.END else found
+    fault = gojson.json_fault(error.doc) or str(error)
+    return "unexpected EOF" if fault == gojson.END else fault

@@ -78,8 +78,8 @@ def _check_type(kind: object) -> None:
 
 
 def _config_map(request: ArgoRequest, name: str) -> Json:
-    found = json.loads(request.platform.get("ConfigMap", request.namespace, name).text)
-    return found if isinstance(found, dict) else {}
+    config_map = json.loads(request.platform.get("ConfigMap", request.namespace, name).text)
+    return config_map if isinstance(config_map, dict) else {}
 
 
 def _store(request: ArgoRequest, config_map: Json, key: str, limit: int) -> Reply:

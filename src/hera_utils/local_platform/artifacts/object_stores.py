@@ -167,7 +167,11 @@ def _objects_below(store: _Store, path: str) -> list[str]:
     """The objects whose keys begin with a path and a slash."""
     start = path.rstrip("/")
     try:
-        return [found for found in store.files.find(start) if found.strip("/").startswith(start.strip("/") + "/")]
+        return [
+            object_path
+            for object_path in store.files.find(start)
+            if object_path.strip("/").startswith(start.strip("/") + "/")
+        ]
     except FileNotFoundError:
         return []
 

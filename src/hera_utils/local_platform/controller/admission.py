@@ -60,21 +60,21 @@ class Admission:
         """Check a workflow and collect what it needs. Raises InvalidWorkflow, Refused or UnsupportedError."""
         decoded = self._check_document("Workflow", namespace, document, lint=False)
         templates = self._templates(namespace, decoded)
-        found = support.findings_of_run(decoded, templates)
-        support.refuse_unsupported(found)
+        findings = support.findings_of_run(decoded, templates)
+        support.refuse_unsupported(findings)
         repository = self._repository(namespace)
         secret = self._read_model.secrets_of(namespace)
         places = substitutes.describe_substitutes(decoded, templates, repository, secret)
-        warnings = (*support.warnings(found), *remarks(decoded, templates), *places)
+        warnings = (*support.warnings(findings), *remarks(decoded, templates), *places)
         config_maps = self._config_maps(namespace) if _refers_to_config_maps([decoded, *templates]) else {}
         return AdmittedWorkflow(decoded, templates, config_maps, warnings, repository)
 
     def _repository(self, namespace: str) -> Json:
         """The default artifact repository: as in Argo, in the config map `artifact-repositories`, at the key that its annotation names."""
-        found = self._read_model.object(("ConfigMap", namespace, REPOSITORIES))
-        if found is None:
+        config_map = self._read_model.object(("ConfigMap", namespace, REPOSITORIES))
+        if config_map is None:
             return {}
-        document = json.loads(found.text)
+        document = json.loads(config_map.text)
         key = (document["metadata"].get("annotations") or {}).get(DEFAULT_REPOSITORY) or ""
         text = (document.get("data") or {}).get(key)
         if text is None:
@@ -104,10 +104,10 @@ class Admission:
         lookup = self._lookup(document["metadata"]["namespace"])
 
         def demand(kind: str, name: str) -> Json:
-            found = lookup(kind, name)
-            if found is None:
+            template = lookup(kind, name)
+            if template is None:
                 raise InvalidWorkflow(f'{resource_of(kind)} "{name}" not found')
-            return found
+            return template
 
         arguments = document["spec"].get("arguments")
         try:

@@ -280,8 +280,8 @@ class Effects:
 
     def _limit_of(self, turn: Turn, place: tuple[str, str, str]) -> int:
         namespace, name, key = place
-        found = turn.look("ConfigMap", namespace, name)
-        value = str(_data(found.text).get(key) if found is not None else "")
+        config_map = turn.look("ConfigMap", namespace, name)
+        value = str(_data(config_map.text).get(key) if config_map is not None else "")
         lock = f"{namespace}/ConfigMap/{name}/{key}"
         limit = whole_number(value)
         if limit is None or (limit == 0 and not any(lock in counts for counts in self.locks.counts())):
@@ -294,18 +294,18 @@ class Effects:
 
     # --- objects ------------------------------------------------------------------------------------------------------
     def read_object(self, turn: Turn, active: ActiveRun, command: c.ReadObject) -> EventsOfRuns:
-        found = turn.look(command.kind, active.run.namespace, command.name)
-        document = json.loads(found.text) if found is not None else None
+        stored = turn.look(command.kind, active.run.namespace, command.name)
+        document = json.loads(stored.text) if stored is not None else None
         return [(active.run.uid, ObjectRead(turn.at, seed(), command.key, document))]
 
     def write_object(self, turn: Turn, active: ActiveRun, command: c.WriteObject) -> EventsOfRuns:
         run, manifest = active.run, dict(command.document)
         kind = str(manifest.get("kind", "ConfigMap"))
         name = str((manifest.get("metadata") or {}).get("name", ""))
-        known = turn.look(kind, run.namespace, name) if name else None
+        stored = turn.look(kind, run.namespace, name) if name else None
         try:
-            if known is not None:
-                old = json.loads(known.text)
+            if stored is not None:
+                old = json.loads(stored.text)
                 document = objects.complete_object(kind, merge_patch(old, manifest), turn.at)
                 document["metadata"] = {
                     **old["metadata"],
@@ -321,9 +321,9 @@ class Effects:
         return self.limits_changed(turn) if kind == "ConfigMap" else []
 
     def delete_object(self, turn: Turn, active: ActiveRun, command: c.DeleteObject) -> EventsOfRuns:
-        known = turn.look(command.kind, active.run.namespace, command.name)
-        if known is not None:
-            turn.drop(known)
+        stored = turn.look(command.kind, active.run.namespace, command.name)
+        if stored is not None:
+            turn.drop(stored)
         return []
 
     def objects_written(self, turn: Turn) -> None:

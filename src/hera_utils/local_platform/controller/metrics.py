@@ -119,12 +119,12 @@ class Metrics:
             return ""
 
     def _mismatch(self, metric: EmitMetric) -> str:
-        known = self._families.get(metric.name)
-        help_text = known.help if known is not None else OWN.get(metric.name)
+        family = self._families.get(metric.name)
+        help_text = family.help if family is not None else OWN.get(metric.name)
         if help_text is not None and help_text != metric.help:
             return f"help for metric {metric.name} is already set to {help_text}, it cannot be changed"
-        if known is not None and known.kind != metric.kind:
-            return f"found existing {known.kind} for custom metric {metric.name} of type {metric.kind.capitalize()}"
+        if family is not None and family.kind != metric.kind:
+            return f"found existing {family.kind} for custom metric {metric.name} of type {metric.kind.capitalize()}"
         return ""
 
     def forget(self, run: str) -> None:

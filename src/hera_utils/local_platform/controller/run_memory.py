@@ -79,5 +79,5 @@ def restored(header_text: str, fixed_text: str, rows: Iterable[tuple[Any, ...]])
     entries: dict[str, Json] = {part: {} for part in NOTED if part in memory}
     for part, entry, text in rows:
         entries.setdefault(part, {})[entry] = json.loads(text)
-    written = {} if older else {part: Notes(found, ()) for part, found in entries.items()}
+    written = {} if older else {part: Notes(notes, ()) for part, notes in entries.items()}
     return memory | written, written, older

@@ -72,8 +72,8 @@ def marks(document: Json) -> tuple[str, str]:
     spec, status = document.get("spec", {}), document.get("status", {})
     stored = status.get("storedWorkflowTemplateSpec") or {}
     scalars = [(key, value) for key, value in spec.items() if not isinstance(value, (dict, list))]
-    kept = [(key, value) for key, value in stored.items() if not isinstance(value, (dict, list))]
-    return repr((scalars, len(spec))), repr((kept, len(stored), len(status.get("storedTemplates") or ())))
+    plain_values = [(key, value) for key, value in stored.items() if not isinstance(value, (dict, list))]
+    return repr((scalars, len(spec))), repr((plain_values, len(stored), len(status.get("storedTemplates") or ())))
 
 
 class Turn:
@@ -108,9 +108,9 @@ class Turn:
 
     def put(self, stored: StoredObject) -> None:
         key = (stored.kind, stored.namespace, stored.name)
-        known = self.look(*key)
+        previous = self.look(*key)
         self.objects[key] = stored
-        self.changes.append(ObjectChange("MODIFIED" if known else "ADDED", stored))
+        self.changes.append(ObjectChange("MODIFIED" if previous else "ADDED", stored))
 
     def drop(self, stored: StoredObject) -> None:
         self.objects[stored.kind, stored.namespace, stored.name] = None

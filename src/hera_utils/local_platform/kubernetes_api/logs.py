@@ -26,8 +26,8 @@ def log(platform: LocalPlatform, watches: WatchHistory, request: KubernetesReque
     if (pod.get("status") or {}).get("phase") == "Pending":
         message = f'container "{options.container}" in pod "{target.name}" is waiting to start: ContainerCreating'
         raise Refused(INVALID_ARGUMENT, message, reason="BadRequest")
-    found = PodLog(target.namespace, target.name).lines(platform, options, follow=options.follow)
-    return _bytes(found, options, watches)
+    lines = PodLog(target.namespace, target.name).lines(platform, options, follow=options.follow)
+    return _bytes(lines, options, watches)
 
 
 async def _bytes(lines: Iterator[Line], options: LogOptions, watches: WatchHistory) -> AsyncIterator[bytes]:

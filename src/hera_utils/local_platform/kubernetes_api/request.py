@@ -105,8 +105,8 @@ def verb_of(method: str, target: RequestTarget, query: Mapping[str, str]) -> str
     verb = _VERBS.get(method, "")
     if verb == "delete" and not target.name:
         verb = "deletecollection"
-    known = verb in target.resource.verbs or (target.subresource == "token" and verb == "create")
-    if not known or (verb in ("update", "patch") and not target.name):
+    is_known = verb in target.resource.verbs or (target.subresource == "token" and verb == "create")
+    if not is_known or (verb in ("update", "patch") and not target.name):
         raise Refused(
             INVALID_ARGUMENT,
             "the server does not allow this method on the requested resource",

@@ -32,8 +32,8 @@ def review_access(request: KubernetesRequest) -> Json:
     if attributes:
         plural, group = attributes.get("resource", ""), attributes.get("group", "")
         verb, sub = attributes.get("verb", ""), attributes.get("subresource", "")
-        known = [r for r in STORED if plural in ("*", r.plural) and group in ("*", r.group)]
-        allowed = any(verb in ("*", *r.verbs) or sub in r.subresources for r in known)
+        resources = [r for r in STORED if plural in ("*", r.plural) and group in ("*", r.group)]
+        allowed = any(verb in ("*", *r.verbs) or sub in r.subresources for r in resources)
         if request.target.resource.kind == "SubjectAccessReview" and group == ARGO_GROUP:
             allowed = True  # asked for an executor's service account; executors here need no permission
     status: Json = {"allowed": allowed}

@@ -46,8 +46,8 @@ class PodDeadlines:
 
     def has_passed(self, uid: str) -> bool:
         """Whether the pod's own deadline is why its worker was killed."""
-        found = self._deadlines.get(uid)
-        return found is not None and found.is_own and found.worker_killed
+        deadline = self._deadlines.get(uid)
+        return deadline is not None and deadline.is_own and deadline.worker_killed
 
     def due(self, now: float) -> list[tuple[str, str]]:
         """(pod, END_WORKER or GIVE_UP) for each pod that should have ended; each step is given once."""

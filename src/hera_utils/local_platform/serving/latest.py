@@ -70,11 +70,11 @@ class Latest:
         if not nodes:
             return newest, False
         with self._lock:
-            kept = self._texts.get(place)
-            if kept is not None and kept.stored.uid == newest.uid:
-                stale = kept.stored.resource_version != newest.resource_version
-                if not stale or (self._clock() < kept.until and not at_once):
-                    return kept.stored, stale
+            text = self._texts.get(place)
+            if text is not None and text.stored.uid == newest.uid:
+                stale = text.stored.resource_version != newest.resource_version
+                if not stale or (self._clock() < text.until and not at_once):
+                    return text.stored, stale
             started = time.thread_time()
             stored = self._platform.get(*place)
             cost = time.thread_time() - started

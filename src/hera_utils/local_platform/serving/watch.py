@@ -94,9 +94,9 @@ class ObjectSelector:
         """Whether the object may match, by its name and namespace."""
         if self.namespace and stored.namespace != self.namespace:
             return False
-        for path, known in (("metadata.name", stored.name), ("metadata.namespace", stored.namespace)):
+        for path, value in (("metadata.name", stored.name), ("metadata.namespace", stored.namespace)):
             required = self.fields.required_value(path)
-            if required is not None and required != known:
+            if required is not None and required != value:
                 return False
         return True
 

@@ -85,8 +85,8 @@ class ReadModel:
 
     def objects(self, kind: str, namespace: str = "") -> list[StoredObject]:
         with self._lock:
-            found = [s for k, s in self._objects.items() if k[0] == kind and (not namespace or k[1] == namespace)]
-        return sorted(found, key=lambda stored: (stored.namespace, stored.name))
+            objects = [s for k, s in self._objects.items() if k[0] == kind and (not namespace or k[1] == namespace)]
+        return sorted(objects, key=lambda stored: (stored.namespace, stored.name))
 
     def all_objects(self) -> list[StoredObject]:
         with self._lock:
@@ -136,8 +136,8 @@ class ReadModel:
 
     def runs(self, namespace: str = "") -> list[StoredRun]:
         with self._lock:
-            found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
-        return sorted(found, key=lambda record: (record.namespace, record.name))
+            records = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
+        return sorted(records, key=lambda record: (record.namespace, record.name))
 
     def owned_runs(self, owner: str) -> list[StoredRun]:
         """The runs whose owner references name that uid."""
@@ -154,8 +154,8 @@ class ReadModel:
             known, version, listed = self._newest
             if (known, version) == (namespace, self.version):
                 return listed  # a client asks for the next page of its list
-            found = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
-            keyed = [(record.started or "9", record.name, record) for record in found]
+            records = [r for r in self._by_uid.values() if not namespace or r.namespace == namespace]
+            keyed = [(record.started or "9", record.name, record) for record in records]
             keyed.sort(key=itemgetter(0, 1), reverse=True)
             listed = [record for _, _, record in keyed]
             self._newest = (namespace, self.version, listed)
@@ -262,7 +262,11 @@ class ReadModel:
                 self._cache.pop(uid, None)
                 if self._by_uid.pop(uid, None) is not None:
                     del self._index[record.namespace, record.name]
-            listeners = {kind: list(found) for kind, found in self._listeners.items() if found}
+            listeners = {
+                kind: list(listeners_of_kind)
+                for kind, listeners_of_kind in self._listeners.items()
+                if listeners_of_kind
+            }
         if listeners.get("Pod"):
             for pod in (
                 pod
