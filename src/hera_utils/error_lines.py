@@ -39,7 +39,7 @@ def is_exit_code(message: str) -> bool:
 
 def _exception(lines: Sequence[str]) -> str:
     """The first line after the frames of the last traceback; further lines of the exception (such as pydantic's list) follow it."""
-    heads = [(number, found[1]) for number, line in enumerate(lines) if (found := _HEAD.match(line))]
+    heads = [(number, match[1]) for number, line in enumerate(lines) if (match := _HEAD.match(line))]
     if not heads:
         return ""
     number, margin = heads[-1]

@@ -42,8 +42,8 @@ def log_lines(line: str, *, colours: bool) -> Iterator[str]:
             yield visible(part)
             continue
         pieces = _colour.split(part)  # text, numbers, text, numbers, …, text
-        kept = [visible(piece) if not place % 2 else _colour_of(piece) for place, piece in enumerate(pieces)]
-        yield StyledText("".join(kept) + "\x1b[0m")
+        visible_pieces = [visible(piece) if not place % 2 else _colour_of(piece) for place, piece in enumerate(pieces)]
+        yield StyledText("".join(visible_pieces) + "\x1b[0m")
 
 
 def _colour_of(numbers: str) -> str:

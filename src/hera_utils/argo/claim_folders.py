@@ -27,8 +27,11 @@ def without_new_folder(claim: dict[str, Any], before: dict[str, Any] | None = No
     """A claim that a workflow creates or changes, without a new folder, which only the user may choose. before: its old version."""
     metadata = claim.get("metadata") or {}
     annotations = metadata.get("annotations") or {}
-    kept = folder_chosen_by_user(before) if before is not None else ""
-    if not isinstance(annotations, dict) or str(annotations.get(FOLDER) or "") == kept:
+    chosen_folder = folder_chosen_by_user(before) if before is not None else ""
+    if not isinstance(annotations, dict) or str(annotations.get(FOLDER) or "") == chosen_folder:
         return claim
     others = {name: value for name, value in annotations.items() if name != FOLDER}
-    return {**claim, "metadata": {**metadata, "annotations": {**others, **({FOLDER: kept} if kept else {})}}}
+    return {
+        **claim,
+        "metadata": {**metadata, "annotations": {**others, **({FOLDER: chosen_folder} if chosen_folder else {})}},
+    }

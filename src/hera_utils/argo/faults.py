@@ -127,9 +127,9 @@ def grpc_code(status: int) -> int:
     """The gRPC code that Argo's server gives for an HTTP status."""
     if status < 300:
         return OK
-    found = _GRPC_OF_HTTP.get(status)
-    if found is not None:
-        return found
+    code = _GRPC_OF_HTTP.get(status)
+    if code is not None:
+        return code
     return INVALID_ARGUMENT if 400 <= status < 500 else INTERNAL
 
 

@@ -32,9 +32,9 @@ def check(text: str) -> None:
     try:
         _AS_TEXT.decode(text)
     except (ValueError, RecursionError):
-        found = json_fault(text)
-        if found:
-            raise InvalidJson(found) from None
+        fault = json_fault(text)
+        if fault:
+            raise InvalidJson(fault) from None
 
 
 def elements(text: str) -> list[str]:

@@ -40,8 +40,8 @@ def _key(key: Any, node: Any) -> str:
 
 def _number(loader: Any, node: Any) -> Any:
     text = loader.construct_scalar(node)
-    found = number(text)
-    return text if found is None else found
+    value = number(text)
+    return text if value is None else value
 
 
 def number(text: str) -> int | float | None:

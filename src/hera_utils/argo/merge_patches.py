@@ -246,8 +246,8 @@ def _is_directive(value: Any) -> bool:
 def _value_of_new_field(value: Any) -> Any:
     """The value of a new field; directives in it delete the map or element that contains them."""
     if isinstance(value, dict):
-        kept = {key: inner for key, inner in value.items() if inner is not None and not key.startswith("$")}
-        return {key: _value_of_new_field(inner) for key, inner in kept.items() if not _is_directive(inner)}
+        fields = {key: inner for key, inner in value.items() if inner is not None and not key.startswith("$")}
+        return {key: _value_of_new_field(inner) for key, inner in fields.items() if not _is_directive(inner)}
     if isinstance(value, list):
         return [_value_of_new_field(element) for element in value if not _is_directive(element)]
     return value

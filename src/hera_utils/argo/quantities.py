@@ -43,12 +43,12 @@ class QuantityError(InvalidWorkflow):
 @memoised(1024)
 def quantity(text: str) -> Fraction:
     """The value of a quantity, in its own unit (cores, bytes). Raises QuantityError with Kubernetes' message."""
-    found = _FORM.match(text) if text else None
-    if found is None:
+    match = _FORM.match(text) if text else None
+    if match is None:
         raise QuantityError(
             "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
         )
-    sign, whole, fraction, suffix = found.groups()  # without digits the number is 0, as in Kubernetes
+    sign, whole, fraction, suffix = match.groups()  # without digits the number is 0, as in Kubernetes
     scale = _SUFFIXES.get(suffix)
     power = 0
     if scale is None:

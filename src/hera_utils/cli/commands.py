@@ -75,10 +75,10 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0].endswith((".py", ".yaml", ".yml")) and args[0] not in self.list_commands(ctx):
             ctx.fail(f"no such command: {args[0]}. To run a script: hera-utils run {args[0]}")
-        known = self.list_commands(ctx)
-        if args and args[0] not in known and not args[0].startswith("-"):
-            swapped = [name for name in known if sorted(name) == sorted(args[0])]  # prefers init to lint for `inti`
-            near = swapped or get_close_matches(args[0], known, 1, 0.6)
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-"):
+            swapped = [name for name in names if sorted(name) == sorted(args[0])]  # prefers init to lint for `inti`
+            near = swapped or get_close_matches(args[0], names, 1, 0.6)
             ctx.fail(f"no such command '{args[0]}'" + (f"; did you mean {near[0]}?" if near else ""))
         return super().resolve_command(ctx, args)
 

@@ -46,11 +46,11 @@ def command(  # noqa: PLR0913  a command's flags are its signature
     from hera_utils.cli.run_names import connect_client
 
     limit = deadline(waits="" if follow else "without --follow")
-    wanted = {"container": container, "follow": follow, "tail": tail, "grep": grep}
+    options = {"container": container, "follow": follow, "tail": tail, "grep": grep}
     with connect_client() as client:
         run = find_run_to_follow(client, name)
         try:
-            if not _print_lines(run, task, wanted, prefix=not no_prefix):
+            if not _print_lines(run, task, options, prefix=not no_prefix):
                 check_container(client.get((run.names or [run.name])[0]), container)
         except WaitTimeout:
             from hera_utils.runs.come_back import describe_return
@@ -184,11 +184,11 @@ def check_container(document: Json, container: str) -> None:
         for template in templates
         for container in (template.get("containerSet") or {}).get("containers") or ()
     ]
-    known = dict.fromkeys(["main", *(str(container.get("name")) for container in [*sets, *beside])])
-    if container not in (*known, "init", "wait"):
+    container_names = dict.fromkeys(["main", *(str(container.get("name")) for container in [*sets, *beside])])
+    if container not in (*container_names, "init", "wait"):
         raise ResourceError(
             f"no task of {document['metadata']['name']} has a container `{container}`",
-            fix=f"there is: {', '.join(known)}",
+            fix=f"there is: {', '.join(container_names)}",
         )
 
 

@@ -186,8 +186,8 @@ def join_workflows_of_runs(workflows: Sequence[Json]) -> list[ListedRun]:
     for workflow in workflows:
         members.setdefault(run_of(workflow["metadata"]), []).append(workflow)
     return [
-        ListedRun(_join_workflows(run, sorted(found, key=submission_order)), tuple(found))
-        for run, found in members.items()
+        ListedRun(_join_workflows(run, sorted(workflows_of_run, key=submission_order)), tuple(workflows_of_run))
+        for run, workflows_of_run in members.items()
     ]
 
 

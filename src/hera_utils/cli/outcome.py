@@ -73,8 +73,8 @@ def _suggest_fixes(client: ArgoClient, document: Json, run: Outcome, again: str)
     anew = again or (
         command("run", os.path.relpath(script)) if script else "hera-utils run, or the program that submitted it"
     )
-    kept = f"to run the submitted workflow again: {command(*retry)}"
-    return [f"{logs}; correct the workflow and run it again: {anew}", kept]
+    fix_of_workflow = f"to run the submitted workflow again: {command(*retry)}"
+    return [f"{logs}; correct the workflow and run it again: {anew}", fix_of_workflow]
 
 
 def print_warnings(client: ArgoClient, document: Json) -> None:

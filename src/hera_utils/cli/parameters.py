@@ -62,14 +62,14 @@ def _format_as_json(value: Any) -> str:
 
 def with_parameters(document: Json, assignments: Sequence[str]) -> Json:
     """The document with `NAME=VALUE` parameters in place of its own (as `argo submit -p`)."""
-    wanted = dict(map(name_and_value, assignments))
-    if not wanted:
+    assigned = dict(map(name_and_value, assignments))
+    if not assigned:
         return document
     spec = document["spec"]
     arguments = spec.get("arguments") or {}
-    kept = [p for p in arguments.get("parameters") or [] if p.get("name") not in wanted]
-    named = [{"name": name, "value": value} for name, value in wanted.items()]
-    return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": kept + named}}}
+    others = [p for p in arguments.get("parameters") or [] if p.get("name") not in assigned]
+    named = [{"name": name, "value": value} for name, value in assigned.items()]
+    return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": others + named}}}
 
 
 def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[str]:
@@ -77,12 +77,12 @@ def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[s
     spec = document["spec"]
     if spec.get("workflowTemplateRef"):
         return
-    known = [str(parameter.get("name")) for parameter in (spec.get("arguments") or {}).get("parameters") or ()]
+    names = [str(parameter.get("name")) for parameter in (spec.get("arguments") or {}).get("parameters") or ()]
     text = str(spec)
     for name, _ in map(name_and_value, assignments):
-        if name not in known and not re.search(rf"workflow\.parameters\.{re.escape(name)}(?![\w-])", text):
+        if name not in names and not re.search(rf"workflow\.parameters\.{re.escape(name)}(?![\w-])", text):
             yield f"the workflow has no parameter `{name}`; " + (
-                f"it has: {', '.join(known)}" if known else "it has none"
+                f"it has: {', '.join(names)}" if names else "it has none"
             )
 
 

@@ -31,13 +31,13 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
     environment = environment_of(experiment_of(experiment), settings)
     cluster = ExecutionPlatform(settings).cluster
     cluster.check_if_named()
-    found = release(cluster, environment, with_data=with_data, dry_run=dry_run)
+    outcomes = release(cluster, environment, with_data=with_data, dry_run=dry_run)
     if output == "json":
         print_json(
-            {"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(released) for released in found]}
+            {"namespace": cluster.namespace, "dry_run": dry_run, "objects": [asdict(released) for released in outcomes]}
         )
         return 0
-    for released in found:
+    for released in outcomes:
         print_line(released.line(dry_run=dry_run))
     if dry_run:
         print_note("nothing was removed (--dry-run)")

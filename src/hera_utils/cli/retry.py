@@ -67,9 +67,9 @@ def _refuse_settings_of_a_new_run() -> None:
 def _check_before_retry(client: ArgoClient, workflow: str) -> None:
     from hera_utils.execution.write_conflicts import find_later_writer
 
-    found = find_later_writer(client, client.get(workflow, fields="metadata"))
-    if found is not None:
-        run, goes_on = found
+    later_writer = find_later_writer(client, client.get(workflow, fields="metadata"))
+    if later_writer is not None:
+        run, goes_on = later_writer
         raise SettingsError(
             f"the run {run} {'is still going and writes' if goes_on else 'has written since'} files that {workflow} "
             f"would write again",

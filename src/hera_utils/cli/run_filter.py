@@ -32,10 +32,10 @@ class RunFilter:
 
 def phases_to_list(status: str | None, *, running: bool, completed: bool) -> frozenset[str]:
     """The phases to list. status: names of phases, separated by commas; None for all. running and completed together mean all."""
-    wanted = frozenset(PHASES) if status is None else frozenset(map(_phase, status.split(",")))
+    phases = frozenset(PHASES) if status is None else frozenset(map(_phase, status.split(",")))
     if running == completed:
-        return wanted
-    return wanted & COMPLETED if completed else wanted - COMPLETED
+        return phases
+    return phases & COMPLETED if completed else phases - COMPLETED
 
 
 def _phase(word: str) -> str:

@@ -50,10 +50,10 @@ def choose_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
         names = []
     if not (is_relative(typed) or any(name.startswith(typed) for name in names)):
         names += [name for name in _recorded_names() if name not in names]
-    found = choose_name(typed, names, where=where, whole=whole)
-    if not is_relative(typed) and found != typed:
-        print_note(f"hera-utils: {typed}: the run {found}")
-    return found
+    chosen_name = choose_name(typed, names, where=where, whole=whole)
+    if not is_relative(typed) and chosen_name != typed:
+        print_note(f"hera-utils: {typed}: the run {chosen_name}")
+    return chosen_name
 
 
 def _exists(client: ArgoClient, name: str) -> bool:
@@ -90,8 +90,8 @@ def workflows_of(client: ArgoClient, run: str) -> list[str]:
     from hera_utils.runs.whole_run import submission_order
 
     fields = "metadata.name,metadata.creationTimestamp"
-    found = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
-    return [str(workflow["metadata"]["name"]) for workflow in sorted(found, key=submission_order)] or [run]
+    workflows = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
+    return [str(workflow["metadata"]["name"]) for workflow in sorted(workflows, key=submission_order)] or [run]
 
 
 def sort_key_by_age(workflow: Json) -> tuple[str, int]:

@@ -67,7 +67,7 @@ def print_fix(fix: str) -> None:
 
 def print_json(value: Any) -> None:
     # control characters are escaped, which is valid JSON
-    click.echo(_control.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))
+    click.echo(_control.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def print_document(value: Any, form: str) -> None:

@@ -56,8 +56,12 @@ def warn_of_unusable_records(runs: Path, facts: Json) -> list[str]:
 
 def _warn_of_other_place(runs: Path, facts: Json) -> list[str]:
     """Warnings if all earlier runs were copied here with their folder, or ran with other settings; [] if some ran in this place."""
-    earlier = [known for known in map(facts_of, records(runs)) if known.get("key") == facts["key"]]
-    if not earlier or any(identity(known) == identity(facts) for known in earlier):
+    earlier = [
+        facts_of_record
+        for facts_of_record in map(facts_of, records(runs))
+        if facts_of_record.get("key") == facts["key"]
+    ]
+    if not earlier or any(identity(facts_of_record) == identity(facts) for facts_of_record in earlier):
         return []
     place = next((f"{name} {earlier[0].get(name)}" for name in _PLACE if earlier[0].get(name) != facts.get(name)), "")
     listed = f"{counted(len(earlier), 'run')} of this experiment in {runs.name}/"

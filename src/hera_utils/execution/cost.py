@@ -58,10 +58,12 @@ def earlier_cost(runs: Path, facts: Json, fingerprint: Fingerprint) -> Cost | No
                 for point, status, earlier, *_ in record.results()
                 if status == DONE and _is_same_code(json.loads(earlier or "{}"), fingerprint)
             }
-            found = [figures for point, figures in _read_measurements(folder / "results.csv") if point in alike]
-            if found:
-                cpu, seconds = (sum(column) / len(found) for column in zip(*found, strict=True))
-                return Cost(cpu, seconds, len(found), record.name)
+            figures_of_points = [
+                figures for point, figures in _read_measurements(folder / "results.csv") if point in alike
+            ]
+            if figures_of_points:
+                cpu, seconds = (sum(column) / len(figures_of_points) for column in zip(*figures_of_points, strict=True))
+                return Cost(cpu, seconds, len(figures_of_points), record.name)
     return None
 
 

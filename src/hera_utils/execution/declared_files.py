@@ -51,12 +51,12 @@ class DeclaredFiles:
 
     def outputs(self, point: Point | None) -> dict[str, FileFacts]:
         """Path → the facts by which an output of a point is recognized later. None: the outputs that are written after all points."""
-        found = {}
+        outputs_of_points = {}
         for file in self._outputs_of(point):
             facts = self._facts(self.path(file) or Path("/"))
             if facts is not None:
-                found[file.path] = facts
-        return found
+                outputs_of_points[file.path] = facts
+        return outputs_of_points
 
     def undone(self, point: Point | None, before: Mapping[str, FileFacts]) -> tuple[str, dict[str, FileFacts]]:
         """(why the outputs of a point are no longer those that it wrote, "" if they are; the facts by which they are recognized now).

@@ -315,10 +315,10 @@ def _images_of(template: Json, fingerprinter: Fingerprinter) -> Iterator[str]:
     for key in ("container", "script"):
         if template.get(key):
             image = str(template[key].get("image") or "")
-            found = _with_digest(image, digests)
-            if fingerprinter.tagged is not None and image and "@" not in found:
+            with_digest = _with_digest(image, digests)
+            if fingerprinter.tagged is not None and image and "@" not in with_digest:
                 fingerprinter.tagged.add(image)
-            yield found
+            yield with_digest
     beside = (str(container.get("image") or "") for container in containers_beside(template))
     yield from (_with_digest(image, digests) for image in beside if image in digests)
 

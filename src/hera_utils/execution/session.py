@@ -276,12 +276,12 @@ class Session:
         if decisions is None or self.record is None:
             return
         for point, fingerprint in decisions.in_flight.items():
-            found = changes_since(history.results[point], fingerprint, history, self.fingerprinter)
-            if found:
+            changes = changes_since(history.results[point], fingerprint, history, self.fingerprinter)
+            if changes:
                 several = len(decisions.in_flight) > 1
                 raise SettingsError(
                     f"{counted(len(decisions.in_flight), 'point')} of {self.record.name} {'are' if several else 'is'} still "
-                    f"running, and since {'their' if several else 'its'} start: {', '.join(describe_changes(found))}",
+                    f"running, and since {'their' if several else 'its'} start: {', '.join(describe_changes(changes))}",
                     fix=self.advice.wait_or_stop(self.record.name),
                 )
 
@@ -400,8 +400,10 @@ class Session:
     # --- carrying out ------------------------------------------------------------------------------------------------
     def _batches(self) -> Iterator[Batch]:
         decisions = self.plan.decisions
-        known = decisions.fingerprints if decisions is not None else {}
-        yield from batches_of(self.definition, self.estimate, self.fingerprinter, self.plan.points_to_run(), known)
+        fingerprints = decisions.fingerprints if decisions is not None else {}
+        yield from batches_of(
+            self.definition, self.estimate, self.fingerprinter, self.plan.points_to_run(), fingerprints
+        )
         if decisions is not None and not decisions.run and self.plan.gather is None:
             yield from self._fan_in_batch()
 

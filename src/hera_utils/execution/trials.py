@@ -39,10 +39,10 @@ def _number(text: str) -> Any:
         except ValueError:
             continue
     try:
-        found = json.loads(text)
+        number = json.loads(text)
     except ValueError:
         return text
-    return found if isinstance(found, bool) else text
+    return number if isinstance(number, bool) else text
 
 
 class RecordedTrials:

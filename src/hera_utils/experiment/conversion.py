@@ -148,12 +148,12 @@ def _convert_sequence(value: Any, kind: type, inner: tuple[Any, ...], path: str,
     if kind is tuple and inner and inner[-1] is not Ellipsis:
         if len(members) != len(inner):
             raise SettingsError(f"{path}: {len(members)} values, expected {len(inner)}", fix="give exactly as many")
-        wanted = list(inner)
+        item_types = list(inner)
     else:
-        wanted = [inner[0] if inner else Any] * len(members)
+        item_types = [inner[0] if inner else Any] * len(members)
     converted_items = [
         convert(member, one, f"{path}[{index}]", written=written)
-        for index, (member, one) in enumerate(zip(members, wanted, strict=True))
+        for index, (member, one) in enumerate(zip(members, item_types, strict=True))
     ]
     return converted_items if kind not in (tuple, set, frozenset) else kind(converted_items)
 
@@ -163,8 +163,8 @@ def _convert_mapping(mapping: Any, inner: tuple[Any, ...], path: str, written: b
         mapping, written = _from_json(mapping, path), False
     if not isinstance(mapping, Mapping):
         raise SettingsError(f"{path}: `{mapping}` is not a table of names and values", fix='write {"name": value}')
-    wanted = inner[1] if len(inner) == 2 else Any
-    return {key: convert(value, wanted, f"{path}.{key}", written=written) for key, value in mapping.items()}
+    value_type = inner[1] if len(inner) == 2 else Any
+    return {key: convert(value, value_type, f"{path}.{key}", written=written) for key, value in mapping.items()}
 
 
 def split_list(written: str, path: str) -> tuple[list[Any], bool]:

@@ -91,10 +91,10 @@ class Layout:
 
     def check(self, inputs: Inputs) -> None:
         """Raise LayoutError for the first problem, with the number of the others."""
-        found = self.problems(inputs)
-        if found:
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            raise LayoutError(f"{found[0].message}{more}", fix=found[0].fix)
+        problems = self.problems(inputs)
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise LayoutError(f"{problems[0].message}{more}", fix=problems[0].fix)
 
     def _files_of_all_points(self, kind: Kind) -> tuple[File, ...]:
         nowhere = Point({})

@@ -70,8 +70,8 @@ def _bounds(name: str, pair: tuple[Any, ...], *, positive: bool) -> tuple[float,
         )
     low, high = float(bounds[0]), float(bounds[1])
     if not low < high or (positive and low <= 0):
-        wanted = "0 < low < high" if positive else "low < high"
-        raise SettingsError(f"the axis `{name}` goes from {low} to {high}", fix=f"give {wanted}")
+        condition = "0 < low < high" if positive else "low < high"
+        raise SettingsError(f"the axis `{name}` goes from {low} to {high}", fix=f"give {condition}")
     return low, high
 
 

@@ -128,10 +128,10 @@ class Sweep:
             if _backwards(index):
                 return list(self)[index]
             return list(itertools.islice(self, index.start, index.stop, index.step))
-        found = next(itertools.islice(self, index if index >= 0 else len(self) + index, None), None)
-        if found is None:
+        point = next(itertools.islice(self, index if index >= 0 else len(self) + index, None), None)
+        if point is None:
             raise IndexError(f"the sweep has {counted(len(self), 'point')}")
-        return found
+        return point
 
     def __getattr__(self, name: str) -> list[Any]:
         if name.startswith("_") or name in RESERVED:

@@ -52,12 +52,12 @@ def python_value(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """A text that two values share only if they are the same, equal in every process. Raises SettingsError for other objects."""
-    known = _CANONICAL.get(type(value))
-    if known is not None:
-        return known(value)
+    convert_value = _CANONICAL.get(type(value))
+    if convert_value is not None:
+        return convert_value(value)
     value = python_value(value)
-    known = _CANONICAL.get(type(value))
-    return known(value) if known is not None else _canonical_of_other_types(value)
+    convert_value = _CANONICAL.get(type(value))
+    return convert_value(value) if convert_value is not None else _canonical_of_other_types(value)
 
 
 def _canonical_of_other_types(value: Any) -> str:

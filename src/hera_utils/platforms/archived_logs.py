@@ -32,8 +32,8 @@ def pods_without_streamed_lines(
     """(pod, id of its node) of the finished pods without any line in the stream whose log is kept. streamed: pods with lines. Pure."""
     missing = []
     for node in ((workflow.get("status") or {}).get("nodes") or {}).values():
-        kept = [artifact.get("name") for artifact in (node.get("outputs") or {}).get("artifacts") or ()]
-        if node.get("type") != "Pod" or not node.get("finishedAt") or f"{request.container}-logs" not in kept:
+        names = [artifact.get("name") for artifact in (node.get("outputs") or {}).get("artifacts") or ()]
+        if node.get("type") != "Pod" or not node.get("finishedAt") or f"{request.container}-logs" not in names:
             continue
         pod = pod_of(workflow, node)
         if pod not in streamed and request.pod in (None, pod):

@@ -483,8 +483,8 @@ class ArgoClient:
     def _items(self, reply: Json) -> Sequence[Json]:
         """The objects of a list; Argo leaves out the field `items` of an empty one."""
         items = reply.get("items") or []
-        known = not reply or reply.keys() & {"items", "metadata"}
-        if not known or not isinstance(items, list) or not all(map(_is_object, items)):
+        is_list = not reply or reply.keys() & {"items", "metadata"}
+        if not is_list or not isinstance(items, list) or not all(map(_is_object, items)):
             raise unexpected_answer(self.connection)
         return items
 

@@ -114,8 +114,8 @@ def path_of(namespace: str, workflow: str, node: str, name: str, record: str = "
 
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
     """The artifacts of a task (or of every item of a fan-out with this name) with this name; without a name all except logs."""
-    found = [artifact for artifact in artifacts if not task or task in _names_of_task(artifact.task)]
-    return [one for one in found if one.name == name] if name else [one for one in found if not one.is_log]
+    candidates = [artifact for artifact in artifacts if not task or task in _names_of_task(artifact.task)]
+    return [one for one in candidates if one.name == name] if name else [one for one in candidates if not one.is_log]
 
 
 def _names_of_task(task: str) -> tuple[str, ...]:
@@ -417,8 +417,8 @@ def legal_file_name(name: str) -> str:
 
 def _suffix_of(name: str) -> str:
     """`.csv` of `table.csv`, `.tar.gz` of `a.tar.gz`; "" if there is no short suffix."""
-    found = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", name)
-    return found[0] if found else ""
+    match = re.search(r"(\.tar)?\.[A-Za-z0-9]{1,8}$", name)
+    return match[0] if match else ""
 
 
 def _is_downloaded_by_us(path: str) -> bool:

@@ -113,8 +113,8 @@ class ClusterAccess:
     @property
     def expires(self) -> float | None:
         """When the plugin's certificate expires (seconds since 1970): then a new TLS context is needed."""
-        given = self._credential()
-        return given.expires if given.certificate else None
+        credential = self._credential()
+        return credential.expires if credential.certificate else None
 
     # --- TLS -------------------------------------------------------------------------------------------------------
 
@@ -137,12 +137,12 @@ class ClusterAccess:
         return context
 
     def _show_certificate(self, context: ssl.SSLContext) -> None:
-        given = self._credential()
+        credential = self._credential()
         folder = self.chosen.user_folder
-        certificate = given.certificate or self._pem(
+        certificate = credential.certificate or self._pem(
             self.chosen.user, "client-certificate", folder, "the client certificate"
         )
-        key = given.key or self._pem(self.chosen.user, "client-key", folder, "the client key")
+        key = credential.key or self._pem(self.chosen.user, "client-key", folder, "the client key")
         if not certificate:
             return
         # OpenSSL only reads files: they are private to this user, and removed at once

@@ -110,9 +110,9 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
             raise http.credential_refused()
         if not answer.ok:
             raise Refused(answer.status, answer.message, reason=answer.reason)
-        found = [_read_service(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
-        if found:
-            return min(found, key=lambda one: one.name != "argo-server")
+        services = [_read_service(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
+        if services:
+            return min(services, key=lambda one: one.name != "argo-server")
     if refused is not None and refused.status == 403:
         raise AccessError(
             f"no Argo server is named, and the cluster does not permit to search for it: {refused.message}",

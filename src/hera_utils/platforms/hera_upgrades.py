@@ -123,10 +123,10 @@ def _change_of_name(home: str, name: str) -> HeraChange | None:
     what, since = f"`{name}` in `{home}`", _GONE_SINCE.get(name, "5")
     if name in _RENAMED:
         return HeraChange(what, since, f"write {_RENAMED[name]}")
-    if found := _GLOBAL.fullmatch(name):
-        held = f"global_config.{_GLOBAL_NAMES.get(found['what'], found['what'])}"
+    if match := _GLOBAL.fullmatch(name):
+        held = f"global_config.{_GLOBAL_NAMES.get(match['what'], match['what'])}"
         return HeraChange(
-            what, since, f"from hera.shared import global_config, then {held}{' = …' * (found['verb'] == 'set')}"
+            what, since, f"from hera.shared import global_config, then {held}{' = …' * (match['verb'] == 'set')}"
         )
     if home.startswith("hera.workflows"):
         return None
@@ -157,11 +157,11 @@ def _change_of_call(text: str) -> HeraChange | None:
 
 def _is_misspelt(kind: str, name: str) -> HeraChange | None:
     """An argument that Hera never had; Hera 5 and older ignored it silently."""
-    found = _class(kind)
-    if found is None:
+    cls = _class(kind)
+    if cls is None:
         return None
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    known = inspect.signature(found).parameters
+    known = inspect.signature(cls).parameters
     instead = (
         f"write {kind}({snake}=…)" if snake in known else f"remove it: `{kind}` never had it, and Hera 5 ignored it"
     )
@@ -169,10 +169,10 @@ def _is_misspelt(kind: str, name: str) -> HeraChange | None:
 
 
 def _change_of_attribute(text: str) -> HeraChange | None:
-    found = _NO_ATTRIBUTE.match(text)
-    if found is None or _class(found["kind"]) is None:
+    match = _NO_ATTRIBUTE.match(text)
+    if match is None or _class(match["kind"]) is None:
         return None
-    kind, name = found["kind"], found["name"]
+    kind, name = match["kind"], match["name"]
     for owner in _ancestry(kind):
         if (owner, name) in _ATTRIBUTES:
             since, instead = _ATTRIBUTES[owner, name]
@@ -204,11 +204,11 @@ def _change_of_model(error: BaseException) -> HeraChange | None:
 
 
 def _class(name: str) -> type | None:
-    found = getattr(sys.modules.get("hera.workflows"), name, None)
-    return found if isinstance(found, type) else None
+    cls = getattr(sys.modules.get("hera.workflows"), name, None)
+    return cls if isinstance(cls, type) else None
 
 
 def _ancestry(name: str) -> list[str]:
     """The names of a class of Hera and of its base classes."""
-    found = _class(name)
-    return [name] if found is None else [one.__name__ for one in found.__mro__]
+    cls = _class(name)
+    return [name] if cls is None else [one.__name__ for one in cls.__mro__]

@@ -196,9 +196,9 @@ def _credential(pull: PullSecret, host: str) -> Json:
     what = f"the image pull secret `{pull.name}`"
     if pull.from_docker:
         return _credential_of_docker(what, host)
-    found = _variables(what, {"username": pull.username, "password": pull.password})
-    pair = f"{found['username']}:{found['password']}".encode()
-    return {**found, "auth": base64.b64encode(pair).decode("ascii")}
+    values = _variables(what, {"username": pull.username, "password": pull.password})
+    pair = f"{values['username']}:{values['password']}".encode()
+    return {**values, "auth": base64.b64encode(pair).decode("ascii")}
 
 
 def _credential_of_docker(what: str, host: str) -> Json:

@@ -182,18 +182,18 @@ class WebSocket:
     def _read(self) -> list[bytes]:
         from wsproto.events import BytesMessage, CloseConnection, Ping
 
-        found = []
+        frames = []
         for event in self._protocol.events():
             if isinstance(event, BytesMessage):
                 self._pieces.append(bytes(event.data))
                 if event.message_finished:
-                    found.append(b"".join(self._pieces))
+                    frames.append(b"".join(self._pieces))
                     self._pieces = []
             elif isinstance(event, Ping):
                 self.wire.sendall(self._protocol.send(event.response()))
             elif isinstance(event, CloseConnection):
                 self.over = True
-        return [message for message in found if message]
+        return [message for message in frames if message]
 
 
 def _open_connection(access: ClusterAccess, named_proxy: str | None) -> socket.socket:

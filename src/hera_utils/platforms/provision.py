@@ -110,10 +110,10 @@ def provision(
 
     Raises ResourceError with all problems before anything is changed.
     """
-    found = plan_changes(cluster, environment, state=state, folders=folders, force=force)
-    refuse_blocked_changes(found, cluster.namespace)
-    _apply_all(Applier(cluster), [change for change in found if change.action in ("create", "change")], force)
-    return found
+    changes = plan_changes(cluster, environment, state=state, folders=folders, force=force)
+    refuse_blocked_changes(changes, cluster.namespace)
+    _apply_all(Applier(cluster), [change for change in changes if change.action in ("create", "change")], force)
+    return changes
 
 
 def ensure(
@@ -148,8 +148,8 @@ def refuse_blocked_changes(planned: Sequence[Change], namespace: str) -> None:
 
 def check(cluster: Cluster, environment: Environment) -> list[Change]:
     """Check that the objects of the environment exist, without creating any. Raises ResourceError with those that do not."""
-    wanted = objects_of_environment(environment, cluster.namespace, local=cluster.local)
-    needed = [declared for declared in wanted if declared.kind not in ("Role", "RoleBinding")]
+    declared_objects = objects_of_environment(environment, cluster.namespace, local=cluster.local)
+    needed = [declared for declared in declared_objects if declared.kind not in ("Role", "RoleBinding")]
     answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
     absent = [one for one, live in zip(needed, answers, strict=True) if live is None]
     if absent:
@@ -333,13 +333,15 @@ def release(
     A claim, which has data, is removed only `with_data`. Objects that others provisioned too are kept. dry_run: remove nothing.
     """
     applier = Applier(cluster)
-    wanted = [
+    declared_objects = [
         one
         for one in reversed(objects_of_environment(environment, cluster.namespace, local=cluster.local))
         if one.document is not None
     ]
-    answers = applier.get_all([(one.kind, one.name) for one in wanted])
-    return [_release(applier, one, live, with_data, dry_run) for one, live in zip(wanted, answers, strict=True)]
+    answers = applier.get_all([(one.kind, one.name) for one in declared_objects])
+    return [
+        _release(applier, one, live, with_data, dry_run) for one, live in zip(declared_objects, answers, strict=True)
+    ]
 
 
 def _release(

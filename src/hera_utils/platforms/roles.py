@@ -121,9 +121,9 @@ def rules(rights: Iterable[Right]) -> list[Json]:
     """Kubernetes' PolicyRules, one for each resource with all its verbs."""
     verbs: dict[tuple[str, str], list[str]] = {}
     for right in rights:
-        known = verbs.setdefault((right.group, right.resource), [])
-        if right.verb not in known:
-            known.append(right.verb)
+        verbs_of_resource = verbs.setdefault((right.group, right.resource), [])
+        if right.verb not in verbs_of_resource:
+            verbs_of_resource.append(right.verb)
     return [
         {"apiGroups": [group], "resources": [resource], "verbs": found} for (group, resource), found in verbs.items()
     ]

@@ -120,7 +120,7 @@ def check_versions(hera: str, argo: str, kubernetes: str = "") -> tuple[VersionF
 
 def _hera_and_argo(hera: str, argo: str) -> VersionFit:
     pair, versions = "Hera and Argo", f"Hera {short_version(hera)} and Argo {short_version(argo)}"
-    made_for = next((known for since, known in HERA_KNOWS if numbers(hera) >= numbers(since)), "")
+    made_for = next((argo for since, argo in HERA_KNOWS if numbers(hera) >= numbers(since)), "")
     if not made_for:
         return VersionFit(pair, "warning", f"{versions}: it is unknown whether they fit", "pip install --upgrade hera")
     server, models = numbers(argo)[:2], numbers(made_for)

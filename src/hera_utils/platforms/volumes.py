@@ -108,9 +108,9 @@ def _path_on_this_machine(cluster: Cluster, where: ClaimPath | Path, state: str)
             f"`{where.claim}:{where.path}` leaves the claim", fix="give a path relative to the claim, without `..`"
         )
     root = _root(cluster, where, state)
-    found = root / where.path
-    _check_stays_inside(found, root, f"{where.claim}:{where.path}")
-    return found
+    folder = root / where.path
+    _check_stays_inside(folder, root, f"{where.claim}:{where.path}")
+    return folder
 
 
 def _check_stays_inside(path: Path, root: Path, what: str) -> None:

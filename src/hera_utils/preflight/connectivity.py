@@ -184,12 +184,12 @@ def _finding_on_token(target: Target, current: str) -> Finding | None:
         return problem("token", f"the token {when}{ago} ({origin})", _how_to_get_new_token(target))
     if refreshed:
         return good("token", f"token valid for {rough_span(left)}, refreshed automatically ({origin})")
-    wanted = target.needs.deadline or USUAL_RUN
-    if left < wanted:
+    needed_seconds = target.needs.deadline or USUAL_RUN
+    if left < needed_seconds:
         told_run = "the run may take" if target.needs.deadline else "a run may take"
         return warning(
             "token",
-            f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(wanted)}: following would stop, "
+            f"the token is valid for {rough_span(left)} only, {told_run} {rough_span(needed_seconds)}: following would stop, "
             f"the run would continue",
             f"{_how_to_get_new_token(target)}; one of a service account is refreshed automatically (--argo_service_account, "
             f"without a token)",

@@ -28,10 +28,10 @@ def check_size_limits(target: Target) -> Iterator[Finding]:
     document = target.needs.document
     if document is None:
         return
-    found = find_breaches(document)
-    for what, fix in found:
+    breaches = find_breaches(document)
+    for what, fix in breaches:
         yield problem("limits", what, fix)
-    if not found:
+    if not breaches:
         yield good(
             "limits", f"the workflow of {size_of_document(document).bytes / 1000:.1f} kB is within a cluster's limits"
         )

@@ -107,10 +107,10 @@ def _imports(body: Iterable[ast.stmt], package: str | None = None) -> Iterator[s
 
 def missing_modules(python: str, names: Iterable[str]) -> list[str]:
     """The modules that an interpreter does not find, as in a task. [] when the interpreter cannot be started."""
-    wanted = sorted(names)
-    if not wanted:
+    sorted_names = sorted(names)
+    if not sorted_names:
         return []
-    return list(ask_interpreter(python, _QUESTION, wanted) or ())
+    return list(ask_interpreter(python, _QUESTION, sorted_names) or ())
 
 
 def how_to_install(python: str, name: str, folder: Path | None) -> str:

@@ -307,11 +307,11 @@ def _check_sizes(needs: Needs) -> Iterator[Finding]:
     machine = {"cpu": Fraction(machine_size.cores()), "memory": Fraction(machine_size.memory())}
     for size in needs.sizes:
         for what, there in machine.items():
-            wanted = sum((amount(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
-            if wanted > there:
+            total = sum((amount(requests.get(what)) for _, requests, _ in size.containers), Fraction(0))
+            if total > there:
                 yield warning(
                     "size",
-                    f"{size.template} requests {_amount(what, wanted)}, this machine has {_amount(what, there)}: it "
+                    f"{size.template} requests {_amount(what, total)}, this machine has {_amount(what, there)}: it "
                     f"runs with less"
                     "",
                     "reduce its request, or run it on a cluster: --argo_server",

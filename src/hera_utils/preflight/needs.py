@@ -193,11 +193,11 @@ def _read_resource(needs: Needs, path: str, value: Any) -> None:
     if not isinstance(value, dict) or "action" not in value:
         return
     try:
-        found = yaml_limits.parse_as_pyyaml(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
+        manifest = yaml_limits.parse_as_pyyaml(str(value.get("manifest") or "{}").replace("{{", "").replace("}}", ""))
     except yaml.YAMLError:
         return
-    if isinstance(found, dict) and _is_fixed(found.get("kind")):
-        needs.actions.append((str(found.get("apiVersion") or "v1"), found["kind"], str(value["action"]), path))
+    if isinstance(manifest, dict) and _is_fixed(manifest.get("kind")):
+        needs.actions.append((str(manifest.get("apiVersion") or "v1"), manifest["kind"], str(value["action"]), path))
 
 
 def _read_agent(needs: Needs, path: str, value: Any) -> None:
@@ -270,9 +270,9 @@ def _read_volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
     claim = volume.get("persistentVolumeClaim") or {}
     if not _is_fixed(claim.get("claimName")):
         return
-    found = count_pods(spec, lambda template: _mounts(template, name))
+    width = count_pods(spec, lambda template: _mounts(template, name))
     use = needs.claims.setdefault(claim["claimName"], ClaimUse(claim["claimName"], f"{where}.persistentVolumeClaim"))
-    use.at_once = max(use.at_once, found.count)
+    use.at_once = max(use.at_once, width.count)
     use.writes = use.writes or (not claim.get("readOnly") and _writes(spec, name))
 
 

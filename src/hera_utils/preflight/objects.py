@@ -294,11 +294,11 @@ def check_service_accounts(target: Target) -> Iterator[Finding]:
 
 def _check_pull_secrets(target: Target) -> Iterator[Finding]:
     assert target.asker is not None
-    wanted, declared = dict(target.needs.pull_secrets), target.environment.image_pull_secret
+    secrets, declared = dict(target.needs.pull_secrets), target.environment.image_pull_secret
     if declared is not None:
-        wanted.setdefault(declared.name, "environment")
-    answers = target.asker(*(_get(target, "secrets", name) for name in wanted))
-    for (name, where), answer in zip(wanted.items(), answers, strict=True):
+        secrets.setdefault(declared.name, "environment")
+    answers = target.asker(*(_get(target, "secrets", name) for name in secrets))
+    for (name, where), answer in zip(secrets.items(), answers, strict=True):
         if answer.reason == "NotFound":
             host = _registry_host(target.environment.registry or target.context.registry or "") or "REGISTRY"
             line = target.kubectl(

@@ -20,16 +20,16 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*(.*)")
 def packages_of_script(path: Path) -> list[str]:
     """The requirements in a script's comment; [] if it has none. Raises SettingsError for an invalid comment."""
     try:
-        found = _BLOCK.search(path.read_text(encoding="utf-8"))
+        match = _BLOCK.search(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []
-    if found is None:
+    if match is None:
         return []
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
-    lines = (line[2:] if line.startswith("# ") else line[1:] for line in found["content"].splitlines())
+    lines = (line[2:] if line.startswith("# ") else line[1:] for line in match["content"].splitlines())
     try:
         packages = tomllib.loads("\n".join(lines)).get("dependencies", [])
     except tomllib.TOMLDecodeError as error:

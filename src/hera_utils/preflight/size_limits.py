@@ -84,11 +84,11 @@ def describe_oversized_outputs(document: Json) -> str:
 
 
 def _sizes(document: Json) -> Iterator[tuple[str, str]]:
-    found = size_of_document(document)
-    if found.bytes > REQUEST_BYTES:
-        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster accepts 1024 (and 3072 per request)", _SPLIT
-    elif found.bytes > OBJECT_BYTES:
-        yield f"the workflow has {found.bytes / 1024:.0f} KiB, a cluster accepts 1024", _SPLIT
+    size = size_of_document(document)
+    if size.bytes > REQUEST_BYTES:
+        yield f"the workflow has {size.bytes / 1024:.0f} KiB, a cluster accepts 1024 (and 3072 per request)", _SPLIT
+    elif size.bytes > OBJECT_BYTES:
+        yield f"the workflow has {size.bytes / 1024:.0f} KiB, a cluster accepts 1024", _SPLIT
     for path, length in _parameters(document):
         if length > PARAMETER_BYTES:
             yield f"{path} has {length / 1024:.0f} KiB, Argo accepts 256 per parameter", _FILE

@@ -106,13 +106,13 @@ def _layers(tasks: list[Json]) -> list[list[Json]]:
 
 
 def _sum_of_widths(widths: Iterable[Width]) -> Width:
-    found = list(widths)
-    return Width(sum(width.count for width in found), all(width.exact for width in found))
+    all_widths = list(widths)
+    return Width(sum(width.count for width in all_widths), all(width.exact for width in all_widths))
 
 
 def _max_of_widths(widths: Iterable[Width]) -> Width:
-    found = list(widths)
-    return Width(max((width.count for width in found), default=0), all(width.exact for width in found))
+    all_widths = list(widths)
+    return Width(max((width.count for width in all_widths), default=0), all(width.exact for width in all_widths))
 
 
 def _limit_width(width: Width, parallelism: Any) -> Width:

@@ -57,12 +57,12 @@ def installed_modules(interpreter: str, names: Iterable[str] | None) -> Installe
 
     Returns None if the interpreter does not start.
     """
-    wanted = None if names is None else sorted(names)
+    modules = None if names is None else sorted(names)
     if is_ours(interpreter):
-        if wanted is None:
+        if modules is None:
             return InstalledModules(platform.python_version(), packages(), {})
-        return _read(python_modules.answer(wanted))
-    return _answer_of(interpreter, wanted)
+        return _read(python_modules.answer(modules))
+    return _answer_of(interpreter, modules)
 
 
 def is_ours(interpreter: str) -> bool:

@@ -26,8 +26,8 @@ def without_comments(source: bytes) -> bytes:
         if token.type == tokenize.COMMENT:
             number, column = token.start
             lines[number - 1] = lines[number - 1][:column]
-    kept = [line if number in within else line.rstrip() for number, line in enumerate(lines, 1)]
-    return "\n".join(line for number, line in enumerate(kept, 1) if line or number in within).encode()
+    lines_without_comments = [line if number in within else line.rstrip() for number, line in enumerate(lines, 1)]
+    return "\n".join(line for number, line in enumerate(lines_without_comments, 1) if line or number in within).encode()
 
 
 def names_in(statement: ast.AST, package: str | None) -> Iterator[str]:

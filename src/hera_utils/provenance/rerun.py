@@ -140,9 +140,9 @@ def changed_sources(recorded: RecordedRun) -> list[str]:
 
 
 def _is_unchanged(recorded: RecordedRun, name: str, path: Path) -> bool:
-    kept = recorded.folder / "script" / name
+    recorded_file = recorded.folder / "script" / name
     try:
-        now, then = path.read_bytes(), kept.read_bytes()
+        now, then = path.read_bytes(), recorded_file.read_bytes()
     except (OSError, ValueError):
         return False
     # The second condition finds a change in the crate itself.

@@ -149,7 +149,7 @@ class TaskActions:
         )
 
     def _task(self, tool: str, task: TaskRun, parameters: Mapping[str, Mapping[str, str]]) -> str:
-        given = [self._value(parameters["input"][name], name, value) for name, value in task.inputs.items()]
+        inputs = [self._value(parameters["input"][name], name, value) for name, value in task.inputs.items()]
         answers = [self._value(parameters["output"][name], name, value) for name, value in task.outputs.items()]
         action: Json = {
             "@id": f"#task-{word(task.node_id)}",
@@ -158,7 +158,7 @@ class TaskActions:
             "description": f"The task {task.name} of {task.workflow}: {task.phase}",
             "instrument": id_of(tool),
             **ending(task.phase, task.started, task.finished, task.message),
-            "object": [id_of(key) for key in given],
+            "object": [id_of(key) for key in inputs],
             "result": [id_of(key) for key in answers] or ([id_of(self.table)] if self.table else []),
             "resourceUsage": [id_of(self._used(task, name)) for name in _MEASURED if name in task.used],
         }

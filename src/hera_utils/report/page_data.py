@@ -83,8 +83,8 @@ def _counts_waiting(document: Json) -> bool:
 def span(documents: Sequence[Json]) -> tuple[float | None, float | None]:
     """(the first start, the last end) in seconds since the epoch; None if there is none."""
     times = [document.get("status") or {} for document in documents]
-    begun = [found for time in times if (found := timestamps.read(time.get("startedAt"))) is not None]
-    ended = [found for time in times if (found := timestamps.read(time.get("finishedAt"))) is not None]
+    begun = [at for time in times if (at := timestamps.read(time.get("startedAt"))) is not None]
+    ended = [at for time in times if (at := timestamps.read(time.get("finishedAt"))) is not None]
     return min(begun, default=None), max(ended, default=None)
 
 
@@ -153,9 +153,9 @@ def _workflow(document: Json, run: WholeRun) -> Json:
 
 def _tables(results: Results) -> list[ResultTable]:
     """The tables of points, of the means over repeated points if there are any, and of tasks."""
-    found = [results.point_table.for_readers()] if results.points else []
+    tables = [results.point_table.for_readers()] if results.points else []
     repeated = means_over_seeds(results.point_table)
-    return [*found, *([repeated.table().for_readers()] if repeated else []), results.task_table]
+    return [*tables, *([repeated.table().for_readers()] if repeated else []), results.task_table]
 
 
 def _table(table: ResultTable, results: Results, start_of_run: float | None) -> Json:

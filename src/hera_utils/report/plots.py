@@ -51,10 +51,10 @@ def choose_plots(table: ResultTable) -> tuple[Plot, ...]:
 
 def axes_of(table: ResultTable) -> list[Column]:
     """The inputs that vary, without texts that another input determines (the folder of a year adds nothing to the year)."""
-    found = varying(table.by_role("input"))
+    inputs = varying(table.by_role("input"))
     axes: list[Column] = []
-    for column in found:
-        others = [one for one in found if one is not column and (one in axes or one.numeric)]
+    for column in inputs:
+        others = [one for one in inputs if one is not column and (one in axes or one.numeric)]
         if column.numeric or not any(_determines(other, column) for other in others):
             axes.append(column)
     return axes

@@ -39,7 +39,9 @@ def missing_artifact(run: str, there: Sequence[Artifact], rest: str = "") -> Res
 def download_run(client: ArgoClient, run: WholeRun, folder: Path, *, task: str, artifact: str) -> list[SavedArtifact]:
     """Download the artifacts of a run (all, a task's, or one) into a folder, as TASK/NAME. Raises ResourceError if there is none."""
     there = artifacts_of_run(run)
-    found = artifact_downloads.choose_artifacts(there, task, artifact)
-    if not found:
+    artifacts = artifact_downloads.choose_artifacts(there, task, artifact)
+    if not artifacts:
         raise missing_artifact(run.name, there, "/".join(filter(None, (task, artifact))))
-    return artifact_downloads.download(replace(client.connection, namespace=client.namespace), run.name, found, folder)
+    return artifact_downloads.download(
+        replace(client.connection, namespace=client.namespace), run.name, artifacts, folder
+    )

@@ -164,9 +164,9 @@ def _digest(sources: dict[str, str]) -> str:
 
 
 def _different_files(sources: Sequence[dict[str, str]]) -> tuple[str, ...]:
-    known = [source for source in sources if source]
-    names = sorted({name for by_name in known for name in by_name})
-    return tuple(name for name in names if len({by_name.get(name) for by_name in known}) > 1)
+    known_sources = [source for source in sources if source]
+    names = sorted({name for by_name in known_sources for name in by_name})
+    return tuple(name for name in names if len({by_name.get(name) for by_name in known_sources}) > 1)
 
 
 def _images(entry: CatalogueEntry) -> dict[str, str]:
@@ -181,5 +181,11 @@ def _images(entry: CatalogueEntry) -> dict[str, str]:
 
 
 def _json_value(value: str) -> Any:
-    found = number(value)
-    return value if found is None else int(found) if found.is_integer() and "." not in value else for_json(found)
+    as_number = number(value)
+    return (
+        value
+        if as_number is None
+        else int(as_number)
+        if as_number.is_integer() and "." not in value
+        else for_json(as_number)
+    )

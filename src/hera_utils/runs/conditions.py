@@ -205,10 +205,10 @@ def _match(entry: CatalogueEntry, conditions: Sequence[Condition]) -> RunMatch |
             return None
     if not by_point:
         return RunMatch(entry, entry.points)
-    found = tuple(
+    rows = tuple(
         row for row in entry.points if all(condition.holds((row.get(column),)) for column, condition in by_point)
     )
-    return RunMatch(entry, found) if found else None
+    return RunMatch(entry, rows) if rows else None
 
 
 def point_column(entry: CatalogueEntry, name: str) -> str | None:

@@ -117,8 +117,8 @@ def grouped_lines(
     """
     text: list[str] = []
     alike = group_equal_failures(failures)
-    known = [group for group in alike if group[0].log or not is_exit_code(group[0].why)]
-    groups = (known or alike)[:MOST_FAILURES]
+    explained = [group for group in alike if group[0].log or not is_exit_code(group[0].why)]
+    groups = (explained or alike)[:MOST_FAILURES]
     for one, *others in groups:
         tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
         first, *rest = one.why.split("\n")
@@ -164,7 +164,7 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
         ]
     if any(line.endswith(_RETURN) for line in written):
         return ['  only the body of an inline @script() runs: print the value, or write constructor="runner"']
-    missing = next((found[1] for line in written if (found := _no_module.search(line))), "")
+    missing = next((match[1] for line in written if (match := _no_module.search(line))), "")
     if missing and any(_FILE_OF_INLINE_SCRIPT in line for line in written):
         return [
             f"  an inline @script() runs without the modules beside its file: for {missing} of your own write "
@@ -176,7 +176,7 @@ def _hints(entry: FailureEntry, is_beside: Callable[[str], bool]) -> list[str]:
             f"  {package} must be in the image; on this machine in the Python that runs the task (hera-utils doctor names it): "
             f"PYTHON -m pip install {package}"
         ]
-    absent = next((found[1] for line in written if (found := _no_file.search(line))), "")
+    absent = next((match[1] for line in written if (match := _no_file.search(line))), "")
     if absent and is_beside(absent):
         return [
             f"  {absent} lies beside the script, but a task begins in another folder: give it to the task as an input "

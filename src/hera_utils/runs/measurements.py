@@ -33,7 +33,9 @@ def measurements_of(node: Json) -> dict[str, float]:
 
 def sum_measurements(tasks: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The measurements of a point with these tasks: sums, and for memory the maximum."""
-    found = [task for task in tasks if task]
-    together = {name: round(sum(measured.get(name, 0) for measured in found), 4) for name in _SUMMED if found}
-    peaks = [measured["peak_memory"] for measured in found if "peak_memory" in measured]
+    measured_tasks = [task for task in tasks if task]
+    together = {
+        name: round(sum(measured.get(name, 0) for measured in measured_tasks), 4) for name in _SUMMED if measured_tasks
+    }
+    peaks = [measured["peak_memory"] for measured in measured_tasks if "peak_memory" in measured]
     return {**together, **({"peak_memory": max(peaks)} if peaks else {})}

@@ -87,8 +87,8 @@ def ending_of_workflow(document: Json, link: str) -> Ending:
 
 def notify(ending: Ending, context: CLIContext) -> list[str]:
     """Send the notifications of the settings; a sentence for each that failed."""
-    wanted = context.notify_on in ("any", "success" if ending.succeeded else "failure")
-    if not wanted:
+    is_wanted = context.notify_on in ("any", "success" if ending.succeeded else "failure")
+    if not is_wanted:
         return []
     words = context.notify.reveal().split() if context.notify is not None else []
     problems = []

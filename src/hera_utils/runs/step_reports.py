@@ -29,10 +29,10 @@ def steps_of(lines: Iterable[str]) -> dict[int, float]:
     """step → value from the lines of a log; the last one of a step counts (a retried task reports it again)."""
     steps = {}
     for line in lines:
-        found = _LINE.fullmatch(line)
-        if found is not None:
+        match = _LINE.fullmatch(line)
+        if match is not None:
             try:
-                steps[int(found[1])] = float(found[2])
+                steps[int(match[1])] = float(match[2])
             except ValueError:
                 continue  # no number: the line is from another program
     return steps

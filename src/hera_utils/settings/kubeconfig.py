@@ -125,10 +125,10 @@ def _document(path: Path) -> Json:
 
 
 def _entries(document: Json, plural: str, path: Path) -> list[Json]:
-    found = document.get(plural) or []
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+    entries = document.get(plural) or []
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
         raise _unusable(str(path), f"`{plural}` is not a list of entries")
-    return found
+    return entries
 
 
 def _names(documents: Documents, plural: str) -> set[str]:

@@ -80,13 +80,13 @@ def import_settings(path: Path, around: Surroundings) -> ImportedSettings:
     origin = f"file {path}"
     place = around.place(origin, path.resolve().parent)
     imported_settings = parse_hera_config(text_of(path, origin), origin)
-    found = {
+    imported = {
         key: convert(BY_NAME[key], raw, place)
         for key, raw in imported_settings.items()
         if key in BY_NAME and key not in _NEVER
     }
     return ImportedSettings(
-        {key: value for key, value in found.items() if value is not None},
+        {key: value for key, value in imported.items() if value is not None},
         tuple(key for key in imported_settings if key not in BY_NAME),
     )
 
@@ -116,9 +116,9 @@ def add_profile(
     secret = {key: value for key, value in plain.items() if _is_secret(value)}
     public = {key: value for key, value in plain.items() if key not in secret}
     home = _home(around, project)
-    known = {profile.name: profile for profile in list_profiles(around)}.get(name)
-    if known is not None and not replace:
-        there = ", ".join(known.files) or str(around.user_folder / CREDENTIALS_FILE)
+    existing = {profile.name: profile for profile in list_profiles(around)}.get(name)
+    if existing is not None and not replace:
+        there = ", ".join(existing.files) or str(around.user_folder / CREDENTIALS_FILE)
         raise SettingsError(f"the profile `{name}` already exists ({there})", fix="add --replace, or give another name")
     if project and "argo_token_command" in public:
         raise SettingsError("a project's file cannot name a command to run", fix="leave --project out")

@@ -162,8 +162,8 @@ class CLIContext:
 
     def secrets(self) -> list[str]:
         """The secret values, which no output may show."""
-        found = [value.reveal() for value in self.__dict__.values() if isinstance(value, Secret)]
-        return found + [unquote(urlsplit(self.proxy).password or "")] if self.__dict__.get("proxy") else found
+        texts = [value.reveal() for value in self.__dict__.values() if isinstance(value, Secret)]
+        return texts + [unquote(urlsplit(self.proxy).password or "")] if self.__dict__.get("proxy") else texts
 
     def masked(self, text: str) -> str:
         """The text with all secrets of this context masked."""

@@ -43,7 +43,7 @@ def drop_credentials_of_other_servers(
         if (server is None and not stronger) or (server is not None and _is_same_server(server, winner, layers)):
             remaining.append(layer)
             continue
-        remaining.append({name: given for name, given in layer.items() if name not in _CREDENTIALS})
+        remaining.append({name: value for name, value in layer.items() if name not in _CREDENTIALS})
         token = next((layer[name] for name in TOKEN_FIELDS if name in layer), None)
         if token is not None and not left_out:
             whose = f"it is for {server.value}" if server is not None else f"{winner.origin} names the server"

@@ -99,11 +99,11 @@ def foreign_files(around: Surroundings) -> list[str]:
 
 def project_files(around: Surroundings) -> list[Path]:
     """The project's settings files, which somebody else may have written: all outside the user's home folder itself."""
-    found = [around.directory / "hera.config"]
+    files = [around.directory / "hera.config"]
     document = project_document(around)
     if document.path:
-        found.append(Path(document.path))
-    return [path for path in found if path.is_file() and path.parent != around.home]
+        files.append(Path(document.path))
+    return [path for path in files if path.is_file() and path.parent != around.home]
 
 
 def _typed_secrets(flags: Mapping[str, Any]) -> list[str]:
@@ -235,7 +235,9 @@ def _hera_configs(around: Surroundings, foreign: dict[str, str]) -> Iterator[tup
             layer = _hera_config(path, text, origin, around, foreign)
             # Unlike in other files of the project, a token is allowed here.
             if rank == "near" and path.parent != around.home:
-                _check_project_layer({name: said for name, said in layer.items() if name != "argo_token"}, path.parent)
+                _check_project_layer(
+                    {name: value for name, value in layer.items() if name != "argo_token"}, path.parent
+                )
                 layer = _mark_as_project(layer, Document(str(path), {}, digest), around)
             yield rank, layer
 
@@ -280,10 +282,10 @@ def _profile_name(layers: list[Layer]) -> GivenValue | None:
 def _names_of(profile: GivenValue, documents: list[Document]) -> tuple[str, ...]:
     """The selected profiles, weakest first: in `lab,mine`, mine overrides lab. Raises SettingsError for an unknown profile."""
     names = tuple(dict.fromkeys(filter(None, (name.strip() for name in str(profile.value).split(",")))))
-    known = sorted({name for document in documents for name in document.profiles})
+    profile_names = sorted({name for document in documents for name in document.profiles})
     for name in names or (str(profile.value),):
-        if name not in known:
-            there = f"the profiles are: {', '.join(known)}" if known else "no file defines any"
+        if name not in profile_names:
+            there = f"the profiles are: {', '.join(profile_names)}" if profile_names else "no file defines any"
             raise SettingsError(
                 f"there is no profile `{name}` ({profile.origin}); {there}",
                 fix=f"write [profiles.{name}] in {PROJECT_FILE} or in the user's {USER_FILE}",
@@ -306,7 +308,7 @@ def _mark_as_project(layer: Layer, document: Document, around: Surroundings) -> 
     if Path(document.path).parent == around.home:
         return layer
     source = ProjectSource(document.path, digest=document.digest)
-    return {name: replace(said, project=source) for name, said in layer.items()}
+    return {name: replace(value, project=source) for name, value in layer.items()}
 
 
 def _tables(
@@ -325,7 +327,7 @@ def _tables(
         if profile in document.profiles:
             origin = f"profile {profile} in {document.path}"
             of_profile = _layer(document.profiles[profile], origin, around.place(origin, folder))
-            layers.append({name: replace(said, project=chooser) for name, said in of_profile.items()})
+            layers.append({name: replace(value, project=chooser) for name, value in of_profile.items()})
     top = {key: value for key, value in document.table.items() if key != "profiles"}
     layers.append(_layer(top, f"file {document.path}", around.place(f"file {document.path}", folder)))
     return layers

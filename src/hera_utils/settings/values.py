@@ -121,12 +121,12 @@ def _duration(field: Field, text: str, place: Place) -> float:
     from hera_utils.argo.durations import DurationError, seconds_or_duration
 
     try:
-        found = seconds_or_duration(text)
+        seconds = seconds_or_duration(text)
     except DurationError:
-        found = 0.0
-    if found <= 0:
+        seconds = 0.0
+    if seconds <= 0:
         raise _invalid_value_error(field, place, f"`{text}` is not a time such as 90m, 1h or 3600")
-    return found
+    return seconds
 
 
 def _count(field: Field, text: str, place: Place) -> int:

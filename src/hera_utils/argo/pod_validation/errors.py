@@ -22,8 +22,8 @@ def forbidden(path: str, why: str) -> str:
 def check_choice(path: str, value: Any, *choices: str) -> Iterator[str]:
     """A complaint if the value is none of the choices."""
     if value not in choices:
-        known = ", ".join(f'"{choice}"' for choice in choices)
-        yield f'{path}: Unsupported value: "{value}": supported values: {known}'
+        listed_choices = ", ".join(f'"{choice}"' for choice in choices)
+        yield f'{path}: Unsupported value: "{value}": supported values: {listed_choices}'
 
 
 def check_optional_choice(path: str, value: Any, *choices: str) -> Iterator[str]:

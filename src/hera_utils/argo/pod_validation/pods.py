@@ -49,8 +49,8 @@ def pod_fault(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> s
 
     own: the containers and volumes that Argo adds before those of the template. Kubernetes counts them, but here they do not exist.
     """
-    found = list(check_spec(pod["spec"], own))
-    return f'Pod "{pod["metadata"]["name"]}" is invalid: {join_messages(found)}' if found else ""
+    faults = list(check_spec(pod["spec"], own))
+    return f'Pod "{pod["metadata"]["name"]}" is invalid: {join_messages(faults)}' if faults else ""
 
 
 def check_spec(spec: Json, own: containers.Executor) -> Iterator[str]:

@@ -26,10 +26,10 @@ def check_field_reference(reference: dict[str, Any], path: str, *, volume: bool 
     if not field:
         yield required(f"{path}.fieldPath")
         return
-    found = _SUBSCRIPT.match(field)
-    if found is not None:
-        for fault in label_key_faults(found[2].lower() if "annotations" in found[1] else found[2]):
-            yield invalid_value(path, found[2], fault)
+    match = _SUBSCRIPT.match(field)
+    if match is not None:
+        for fault in label_key_faults(match[2].lower() if "annotations" in match[1] else match[2]):
+            yield invalid_value(path, match[2], fault)
         return
     version = reference.get("apiVersion") or "v1"
     if version != "v1":

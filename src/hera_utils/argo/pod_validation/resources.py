@@ -101,9 +101,9 @@ def check_resource_reference(reference: Json, path: str) -> Iterator[str]:
         yield required(f"{path}.resource")
         return
     if not resource.startswith((f"limits.{_HUGE}", f"requests.{_HUGE}")):
-        found = list(check_choice(f"{path}.resource", resource, *_REFERENCES))
-        if found:
-            yield from found
+        faults = list(check_choice(f"{path}.resource", resource, *_REFERENCES))
+        if faults:
+            yield from faults
             return
     kind = resource.partition(".")[2]
     allowed = _DIVISORS["cpu" if kind == "cpu" else "memory"]
