@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hera_utils.cli.options import context, output_option, settings_options
 from hera_utils.cli.terminal import console, print_json
 from hera_utils.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hera_utils.preflight.finding import Finding
 
 Json = dict[str, Any]
 
@@ -27,8 +31,7 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     WORKFLOW is a script, an experiment's or any other that builds workflows with Hera, or a workflow file: the images, packages, claims,
     config maps, secrets, templates… that it needs are checked as well.
     """
-    from hera_utils.execution.reporter import print_findings
-    from hera_utils.preflight.finding import as_json, warning
+    from hera_utils.preflight.finding import warning
     from hera_utils.preflight.run import examine, write_role
 
     settings = context()
@@ -37,11 +40,19 @@ def command(workflow: Path | None, role: str, output: str) -> int:
     findings = [*examination.findings, *(warning("layout", sentence) for sentence in absent)]
     if role and examination.roles:
         write_role(role, examination)
+    return show_findings(findings, output)
+
+
+def show_findings(findings: Sequence[Finding], output: str) -> int:
+    """Print what a check found; the exit status is 1 if there is a problem."""
+    from hera_utils.execution.reporter import print_findings
+    from hera_utils.preflight.finding import as_json
+
     if output == "json":
         print_json(as_json(findings))
     else:
         print_findings(console(), findings)
-    return int(bool(examination.problems))
+    return int(any(finding.verdict == "problem" for finding in findings))
 
 
 def _read_subject(path: Path, settings: Any) -> tuple[Any, list[Json], list[str]]:

@@ -9,9 +9,23 @@ from typing import TYPE_CHECKING, Any
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
+    from hera_utils.experiment.environment import Environment
     from hera_utils.experiment.experiment import Experiment
+    from hera_utils.platforms.cluster import Cluster
+    from hera_utils.settings.resolve import CLIContext
 
 Json = dict[str, Any]
+
+
+def environment_and_cluster(path: Path, settings: CLIContext) -> tuple[Environment, Cluster]:
+    """The environment of a script's experiment, and the cluster of the settings, checked if a kubeconfig names it."""
+    from hera_utils.execution.definition import environment_of
+    from hera_utils.platforms.execution_platform import ExecutionPlatform
+
+    environment = environment_of(experiment_of(path), settings)
+    cluster = ExecutionPlatform(settings).cluster
+    cluster.check_if_named()
+    return environment, cluster
 
 
 def experiment_of(path: Path) -> Experiment:

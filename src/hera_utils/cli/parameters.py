@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hera_utils.cli.terminal import print_note
 from hera_utils.cli.yaml_text import describe_yaml_error, loader, text_of
 from hera_utils.errors import SettingsError
 
@@ -70,6 +71,13 @@ def with_parameters(document: Json, assignments: Sequence[str]) -> Json:
     others = [p for p in arguments.get("parameters") or [] if p.get("name") not in assigned]
     named = [{"name": name, "value": value} for name, value in assigned.items()]
     return {**document, "spec": {**spec, "arguments": {**arguments, "parameters": others + named}}}
+
+
+def assign_parameters(document: Json, assignments: Sequence[str]) -> Json:
+    """As `with_parameters`; prints which of them the workflow does not mention."""
+    for text in unknown_parameters(document, assignments):
+        print_note(f"hera-utils: {text}")
+    return with_parameters(document, assignments)
 
 
 def unknown_parameters(document: Json, assignments: Sequence[str]) -> Iterator[str]:

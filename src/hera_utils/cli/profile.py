@@ -17,7 +17,7 @@ from hera_utils.cli.options import (
     output_option,
     settings_options,
 )
-from hera_utils.cli.terminal import console, print_json, print_line, print_note, print_table
+from hera_utils.cli.terminal import print_json, print_line, print_note, print_table
 from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -178,19 +178,13 @@ def use(name: str | None, nothing: bool) -> int:
 @output_option("json")
 def check(name: str | None, output: str) -> int:
     """Check that a profile's platform (default: the one in use) answers, accepts the token and permits runs (`doctor`)."""
-    from hera_utils.execution.reporter import print_findings
-    from hera_utils.preflight.finding import as_json
+    from hera_utils.cli.doctor import show_findings
     from hera_utils.preflight.run import check_run
     from hera_utils.settings.sources import read_settings
 
     settings = _settings_of_profile(read_settings({"profile": name}))
     _note_overridden(settings)
-    findings = check_run(settings)
-    if output == "json":
-        print_json(as_json(findings))
-    else:
-        print_findings(console(), findings)
-    return int(any(finding.verdict == "problem" for finding in findings))
+    return show_findings(check_run(settings), output)
 
 
 def _settings_of_profile(settings: CLIContext) -> CLIContext:

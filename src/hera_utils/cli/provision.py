@@ -28,15 +28,11 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
     Objects that hera-utils did not create are left unchanged. Values of secrets are never shown. The exit status of --dry-run is 1
     when a conflict prevents it.
     """
-    from hera_utils.cli.experiments import experiment_of
-    from hera_utils.execution.definition import environment_of
-    from hera_utils.platforms.execution_platform import ExecutionPlatform
+    from hera_utils.cli.experiments import environment_and_cluster
     from hera_utils.platforms.provision import plan_changes, provision
 
     settings = context()
-    environment = environment_of(experiment_of(experiment), settings)
-    cluster = ExecutionPlatform(settings).cluster
-    cluster.check_if_named()
+    environment, cluster = environment_and_cluster(experiment, settings)
     where: Json = {"state": settings.state, "folders": settings.volumes, "force": force}
     planned = plan_changes(cluster, environment, **where)
     if not dry_run:
@@ -49,11 +45,11 @@ def command(experiment: Path, dry_run: bool, force: bool, output: str) -> int:
                 "changes": [_change_as_json(change) for change in planned],
             }
         )
-        return int(any(change.blocks for change in planned))
-    for change in planned:
-        for line in change.lines() if dry_run else [change.done()]:
-            print_line(line)
-    print_line(_summary(planned, dry_run, cluster.namespace))
+    else:
+        for change in planned:
+            for line in change.lines() if dry_run else [change.done()]:
+                print_line(line)
+        print_line(_summary(planned, dry_run, cluster.namespace))
     return int(any(change.blocks for change in planned))
 
 

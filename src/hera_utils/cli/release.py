@@ -22,15 +22,10 @@ def command(experiment: Path, with_data: bool, dry_run: bool, output: str) -> in
 
     Objects that others created or provisioned too remain; a claim holds data and remains unless --with-data is given.
     """
-    from hera_utils.cli.experiments import experiment_of
-    from hera_utils.execution.definition import environment_of
-    from hera_utils.platforms.execution_platform import ExecutionPlatform
+    from hera_utils.cli.experiments import environment_and_cluster
     from hera_utils.platforms.provision import release
 
-    settings = context()
-    environment = environment_of(experiment_of(experiment), settings)
-    cluster = ExecutionPlatform(settings).cluster
-    cluster.check_if_named()
+    environment, cluster = environment_and_cluster(experiment, context())
     outcomes = release(cluster, environment, with_data=with_data, dry_run=dry_run)
     if output == "json":
         print_json(

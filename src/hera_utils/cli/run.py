@@ -372,7 +372,7 @@ def submit_documents(
 ) -> list[str]:
     """Create what a file's workflows need and update its templates, then submit the workflows. stamp: added to them on this machine."""
     from hera_utils.cli.documents import ARGO_KINDS, KINDS, KUBERNETES_KINDS
-    from hera_utils.cli.parameters import unknown_parameters, with_parameters
+    from hera_utils.cli.parameters import assign_parameters
     from hera_utils.platforms.cluster import Cluster
 
     names = []
@@ -385,9 +385,7 @@ def submit_documents(
     for document in documents:
         kind = document["kind"]
         if kind == "Workflow":
-            for text in unknown_parameters(document, assignments):
-                print_note(f"hera-utils: {text}")
-            submitted = with_parameters(document, assignments)
+            submitted = assign_parameters(document, assignments)
             names.append(str(client.create(stamp.add_to(submitted) if stamp else submitted)["metadata"]["name"]))
         elif kind not in KINDS:
             print_note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")

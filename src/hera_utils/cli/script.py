@@ -153,12 +153,9 @@ def give_parameters(workflow: Any, assignments: Sequence[str]) -> None:
         return
     from hera.workflows.models import Arguments as WorkflowArguments
 
-    from hera_utils.cli.parameters import unknown_parameters, with_parameters
+    from hera_utils.cli.parameters import assign_parameters
 
-    document = workflow.to_dict()
-    for text in unknown_parameters(document, assignments):
-        print_note(f"hera-utils: {text}")
-    workflow.arguments = WorkflowArguments(**with_parameters(document, assignments)["spec"]["arguments"])
+    workflow.arguments = WorkflowArguments(**assign_parameters(workflow.to_dict(), assignments)["spec"]["arguments"])
 
 
 def build_document(template: Any, path: Path) -> dict[str, Any]:
