@@ -11,7 +11,7 @@ from hera_utils.cli.following import follow_to_end
 from hera_utils.errors import AccessError, Refused
 from hera_utils.platforms.connection import Connection
 from hera_utils.runs.record import RUN_LABEL, PointRow, RunRecord, WorkflowRow, is_driven
-from hera_utils.runs.remaining import NOTHING, PATIENCE, Remaining, find_remaining
+from hera_utils.runs.remaining import NEXT_WORKFLOW_SECONDS, NOTHING, Remaining, find_remaining
 
 
 def workflow(name, *, run="sweep", points=2, seconds=0, code=0, total=2, gather=True, task="main"):
@@ -108,7 +108,7 @@ def ended(name, *, phase="Succeeded", **options):
 def test_without_a_record_what_follows_is_awaited_for_a_minute():
     points, gather = ended("sweep-1"), ended("sweep-gather", points=0)
     assert find_remaining([points], None, 1001) == Remaining("gather", awaited=True)
-    assert find_remaining([points], None, 1001 + PATIENCE) == Remaining("gather", awaited=False)
+    assert find_remaining([points], None, 1001 + NEXT_WORKFLOW_SECONDS) == Remaining("gather", awaited=False)
     assert find_remaining([points, gather], None, 1001) == NOTHING
     assert find_remaining([ended("sweep-1", phase="Failed")], None, 1001) == NOTHING
     assert find_remaining([ended("sweep-1", total=5)], None, 1001).what == "3 points and gather"

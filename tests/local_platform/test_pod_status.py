@@ -11,7 +11,7 @@ BODY = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "main", "ima
 
 
 def test_a_pod_keeps_its_address_and_its_start_until_its_end() -> None:
-    status = json.dumps(pod_object.pending(BODY, 1.0))
+    status = json.dumps(pod_object.status_when_pending(BODY, 1.0))
     events = (
         PodStarted(2.0, "", "n", ip="127.70.1.2"),
         PodProgressed(3.0, "", "n", containers=(ContainerState("main", started_at=2.0),)),

@@ -166,7 +166,7 @@ def test_any_values_come_back_and_each_section_goes_alone(top, sections):
         f"{toml_text._key(key)} = {toml_text.value_text(value)}\n" for key, value in top.items() if key != "profiles"
     )
     for name, table in sections.items():
-        text = toml_text.appended(text, toml_text.section(("profiles", name), table))
+        text = toml_text.append_text(text, toml_text.section(("profiles", name), table))
     before = toml_of(text)
     assert before["profiles"] == sections
     for name in sections:

@@ -71,11 +71,11 @@ class SubmitOptions:
 
 
 class Watcher(Protocol):
-    """Is called while workflows run: `look` at each poll, `settled` when a workflow has ended, before its end is recorded."""
+    """Is called while workflows run: `look` at each poll, `note_settled` when a workflow has ended, before its end is recorded."""
 
     def look(self) -> None: ...
 
-    def settled(self, name: str) -> None: ...
+    def note_settled(self, name: str) -> None: ...
 
 
 class Dispatcher:
@@ -269,7 +269,7 @@ class Dispatcher:
     def _settle(self, name: str, document: Json | None = None) -> None:
         """Record the end of a workflow and the status of its points."""
         if self.watcher is not None:
-            self.watcher.settled(name)
+            self.watcher.note_settled(name)
         flight = self.in_flight.pop(name)
         rows = list(self.record.points(workflow=name))
         if flight.phase == "Deleted":

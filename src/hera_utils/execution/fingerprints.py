@@ -121,7 +121,7 @@ class Fingerprinter:
         owners = {task for tasks in ownership.tasks.values() for task, _ in tasks}
         reader = _DocumentReader(document, self)
         fan_in = {
-            name: [sorted(reader.reached(reader.tasks[name])), reader.tasks[name]]
+            name: [sorted(reader.reachable_templates(reader.tasks[name])), reader.tasks[name]]
             for name in ownership.shared
             if not ownership.ancestors(name).isdisjoint(owners)
         }
@@ -187,10 +187,10 @@ class _DocumentReader:
             if task not in self._ancestors:
                 self._ancestors[task] = ownership.ancestors(task)
             before |= self._ancestors[task]
-            names |= self.reached(self.tasks[task])
+            names |= self.reachable_templates(self.tasks[task])
             self._add_arguments(task, item, arguments)
         for task in sorted(before & set(ownership.shared) - own):
-            names |= self.reached(self.tasks[task])
+            names |= self.reachable_templates(self.tasks[task])
             self._add_arguments(task, None, arguments)
         return self.join(names, {name: "".join(sorted(words)) for name, words in arguments.items()})
 
@@ -238,7 +238,7 @@ class _DocumentReader:
         if artifacts or others:
             arguments.setdefault(f"{label} (task)", []).append(digest([artifacts, others])[:10])
 
-    def reached(self, task: Json) -> frozenset[str]:
+    def reachable_templates(self, task: Json) -> frozenset[str]:
         """The names of the templates that a task runs, nested ones included; of a reference or an inline template its JSON."""
         name = task.get("template")
         if not name:
@@ -248,7 +248,7 @@ class _DocumentReader:
         if name not in self._reached:
             self._reached[name] = frozenset({name})  # set before the recursion: a template may call itself
             inner = calls_of(self.templates.get(name) or {})
-            self._reached[name] = self._reached[name].union(*(self.reached(task) for task in inner))
+            self._reached[name] = self._reached[name].union(*(self.reachable_templates(task) for task in inner))
         return self._reached[name]
 
     def _code(self, name: str) -> _Code:

@@ -45,7 +45,7 @@ class StepWatch:
             if flight.phase != "Pending":
                 self._read_steps(name, over=flight.phase in COMPLETED)
 
-    def settled(self, name: str) -> None:
+    def note_settled(self, name: str) -> None:
         """Read the last lines of a workflow that has ended."""
         if not self.cannot_read_logs and name not in self._ended:
             self._read_steps(name, over=True)

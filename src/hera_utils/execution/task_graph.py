@@ -15,7 +15,7 @@ Json = dict[str, Any]
 def draw_graph(document: Json, ownership: TaskOwnership, kind: str = "ascii") -> list[str]:
     """kind: `ascii` (a list, indented by dependencies), or `mermaid` (for a README or a notebook)."""
     boxes, arrows = _boxes(document, ownership)
-    return _mermaid(boxes, arrows) if kind == "mermaid" else _draw_as_text(boxes, arrows)
+    return _mermaid_of(boxes, arrows) if kind == "mermaid" else _draw_as_text(boxes, arrows)
 
 
 def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], set[tuple[str, str]]]:
@@ -45,11 +45,11 @@ def _draw_as_text(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> lis
         before = sorted(other for start, other in arrows if start == name)
         indent = "  " + ("   " * (depths[name] - 1) + "└▶ " if depths[name] else "")
         after = f"   after {', '.join(before)}" if len(before) > 1 else ""
-        lines.append(f"{indent}{name}{_multiplied(boxes[name])}{after}")
+        lines.append(f"{indent}{name}{_count_suffix(boxes[name])}{after}")
     return lines
 
 
-def _multiplied(count: int) -> str:
+def _count_suffix(count: int) -> str:
     return "" if count == 1 else f" ×{count}"
 
 
@@ -65,8 +65,8 @@ def _depths(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> dict[str,
     return depths
 
 
-def _mermaid(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
+def _mermaid_of(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> list[str]:
     ids = {name: f"t{number}" for number, name in enumerate(boxes)}
     lines = ["graph LR"]
-    lines += [f'  {ids[name]}["{name}{_multiplied(count)}"]' for name, count in boxes.items()]
+    lines += [f'  {ids[name]}["{name}{_count_suffix(count)}"]' for name, count in boxes.items()]
     return lines + [f"  {ids[before]} --> {ids[name]}" for name, before in sorted(arrows)]

@@ -212,7 +212,7 @@ def make_range(start: Any, end: Any) -> Ints:
 _STRUCTURES = ("time.Time", "*time.Location", "*semver.Version")
 
 
-def contained(needle: Any, where: Any) -> bool:
+def contains(needle: Any, where: Any) -> bool:
     """The operator `in`."""
     if where is None:
         return False
@@ -323,7 +323,7 @@ def length(value: Any) -> int:
     raise Failure(f"invalid argument for len (type {go_type(value)})")
 
 
-def sliced(value: Any, start: Any, end: Any) -> Any:
+def slice_of(value: Any, start: Any, end: Any) -> Any:
     """value[start:end], of texts in bytes, as in Go. None: from the start, to the end."""
     if not isinstance(value, list | tuple | str | bytes):
         raise Failure(f"cannot slice {text_of(start if start is not None else 0)}")

@@ -30,7 +30,7 @@ class Item:
     @classmethod
     def of(cls, value: Any) -> Item:
         """The item of a value in a stored document, whose numbers Kubernetes has parsed and written again."""
-        return cls(to_json(_stored(value), html=False))
+        return cls(to_json(_stored_value(value), html=False))
 
     @property
     def text(self) -> str:
@@ -50,7 +50,7 @@ class Item:
     def variables(self) -> Iterator[tuple[str, str]]:
         """`item` and `item.KEY` → their texts."""
         if self.raw.startswith('"'):
-            yield "item", _decoded(self.raw)
+            yield "item", _decode(self.raw)
         elif self.raw.startswith("{"):
             members = {_well_formed(key): Item(value) for key, value in gojson.members(self.raw).items()}
             for key, value in members.items():
@@ -76,11 +76,11 @@ class Item:
         return text.replace("(", "").replace(")", "")
 
 
-def _stored(value: Any) -> Any:
+def _stored_value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _stored(item) for key, item in value.items()}
+        return {key: _stored_value(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_stored(item) for item in value]
+        return [_stored_value(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
         return float(value)
     return value
@@ -91,7 +91,7 @@ def _is_too_large(raw: str) -> bool:
     return raw[0] in "-0123456789" and math.isinf(float(raw))
 
 
-def _decoded(raw: str) -> str:
+def _decode(raw: str) -> str:
     return _well_formed(json.loads(raw))
 
 

@@ -53,7 +53,7 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
         for one in dashes.find_dashed_paths(expression, names):
             yield f"{path}: {one.written} subtracts; write {one.better}"
     inline: dict[str, Json] = {}
-    retried = _retried(spec)
+    retried = _retried_templates(spec)
     yield from _counted_hooks(f"{home}spec", spec, spec.get("entrypoint"), retried)
     for index, template in enumerate(spec.get("templates") or ()):
         for path, step in _calls(template, f"{home}spec.templates[{index}]"):
@@ -68,7 +68,7 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
                 yield from _warn_of_inline_templates(path, step, inline)
 
 
-def _retried(spec: Json) -> set[str]:
+def _retried_templates(spec: Json) -> set[str]:
     """The names of the templates that have a retryStrategy."""
     always = (spec.get("templateDefaults") or {}).get("retryStrategy") is not None
     return {

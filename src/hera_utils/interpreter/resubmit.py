@@ -58,7 +58,7 @@ def resubmit(document: Json, *, at: float, seed: str, memoized: bool = False, pa
         spec["arguments"] = with_parameters(spec.get("arguments"), parameters)
     new: Json = {"metadata": metadata, "spec": spec, "status": {"startedAt": None, "finishedAt": None}}
     if memoized:
-        new["status"] = {**new["status"], **_memoized(old["name"], metadata["name"], status, at)}
+        new["status"] = {**new["status"], **_memoized_status(old["name"], metadata["name"], status, at)}
     return new
 
 
@@ -76,7 +76,7 @@ def _ids_of(workflow: str, renamed: dict[str, str]) -> dict[str, str]:
     return ids
 
 
-def _memoized(old_name: str, new_name: str, status: Json, at: float) -> Json:
+def _memoized_status(old_name: str, new_name: str, status: Json, at: float) -> Json:
     nodes: dict[str, Json] = status.get("nodes") or {}
     renamed = {node_id: _rename(node["name"], old_name, new_name) for node_id, node in nodes.items()}
     ids = _ids_of(new_name, renamed)

@@ -55,12 +55,12 @@ def reason(context: Context) -> str:
     """A sentence with the open nodes, the innermost first, and what they wait for."""
     locks = lock_requests.waits_for_itself(context)
     if locks:
-        return _listed(
+        return _list_texts(
             [f"{_name_of(context, node_id)} waits for {lock}, which this run itself holds" for node_id, lock in locks]
         )
     waiting = context.run.memory.get("unopened") or {}
     if waiting:
-        return _listed([f"{name} waits for an answer that will never come" for name in waiting.values()])
+        return _list_texts([f"{name} waits for an answer that will never come" for name in waiting.values()])
     if limits.is_workflow_full(context):
         return f"parallelism {context.spec.get('parallelism')} leaves no room"
     open_nodes = [
@@ -69,7 +69,9 @@ def reason(context: Context) -> str:
         if not phases.has_ended(node) and not unopened.waits(context.run, node["id"])
     ]
     above = {node.get("boundaryID") for node in open_nodes}
-    return _listed([_path_of(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"])
+    return _list_texts(
+        [_path_of(node) for node in open_nodes if node["id"] not in above] or ["no node was ever opened"]
+    )
 
 
 def _name_of(context: Context, node_id: str) -> str:
@@ -82,6 +84,6 @@ def _path_of(node: Json) -> str:
     return f"{node['name']} ({node['type']}, {node['phase']})" + (f": {message}" if message else "")
 
 
-def _listed(texts: list[str]) -> str:
+def _list_texts(texts: list[str]) -> str:
     more = len(texts) - _SHOWN
     return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -290,7 +290,7 @@ class LocalPlatform:
                 raise objects.not_found(kind, name)
             metadata, before = active.run.document["metadata"], old["metadata"]
             for part, after in (("labels", labels), ("annotations", annotations)):
-                metadata[part] = edits.merged(metadata.get(part) or {}, before.get(part) or {}, after)
+                metadata[part] = edits.merge_edit(metadata.get(part) or {}, before.get(part) or {}, after)
             turn.touched[stored.uid] = active
             return lambda: self._workflow(stored.uid)
 

@@ -304,9 +304,9 @@ class ArgoClient:
                 if isinstance(event.get("object"), dict):
                     yield str(event.get("type", "MODIFIED")), event["object"]
         except Forbidden:  # `watch` is another permission than `get`
-            yield from self._polled(name, deadline, rest or (lambda: 0.0))
+            yield from self._poll(name, deadline, rest or (lambda: 0.0))
 
-    def _polled(self, name: str, deadline: float | None, rest: Callable[[], float]) -> Iterator[tuple[str, Json]]:
+    def _poll(self, name: str, deadline: float | None, rest: Callable[[], float]) -> Iterator[tuple[str, Json]]:
         """As `_events`, for a user who may read workflows and not watch them."""
         workflow: Json = {}
         while deadline is None or time.monotonic() < deadline:

@@ -28,7 +28,7 @@ Json = dict[str, Any]
 
 PORT = 2746
 _USUAL = ("argo", "argo-workflows")
-_PATIENCE = 2.0  # seconds for an exposed address to accept a connection
+_CONNECT_SECONDS = 2.0  # seconds for an exposed address to accept a connection
 _PORT_NAMES = ("web", "server", "https", "http")
 
 
@@ -185,7 +185,7 @@ def _addresses(ingress: Json, service: str) -> Iterator[str]:
 
 def _takes_connections(url: str) -> bool:
     try:
-        with socket.create_connection(endpoint(url), _PATIENCE):
+        with socket.create_connection(endpoint(url), _CONNECT_SECONDS):
             return True
     except OSError:
         return False

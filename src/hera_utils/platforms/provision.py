@@ -85,13 +85,12 @@ def plan_changes(
     ]
     applier = Applier(cluster)
     planned: list[Change] = []
-    for one, live in zip(
-        described, applier.get_all([(declared.kind, declared.name) for declared in described]), strict=True
-    ):
+    answers = applier.get_all([(declared.kind, declared.name) for declared in described])
+    for declared, live in zip(described, answers, strict=True):
         if isinstance(live, AccessError):
-            planned.append(Change(one, "refused", note=live.message, fix=live.fix or ""))
+            planned.append(Change(declared, "refused", note=live.message, fix=live.fix or ""))
             continue
-        change = _change(applier, one, live, force, planned)
+        change = _change(applier, declared, live, force, planned)
         planned.append(_change_with_folder(cluster, change, live, state, folders or {}))
     if any(f'namespaces "{cluster.namespace}" not found' in change.note for change in planned):
         raise cluster.no_namespace()  # one error instead of one for each object

@@ -14,7 +14,7 @@ from hera_utils.preflight.finding import Finding, Subject, good, problem, unknow
 from hera_utils.wording import counted
 
 _CHECK = "images"
-_PATIENCE = 5.0  # seconds to wait for an answer of Docker Hub
+_HUB_SECONDS = 5.0  # seconds to wait for an answer of Docker Hub
 
 # Runs in its own process, because its changes to the process cannot be undone.
 _TRY_OVERLAY = """
@@ -112,10 +112,10 @@ def _check_docker_hub() -> Iterator[Finding]:
     from hera_utils.images.reference import Reference
 
     reference = Reference.parse("busybox")
-    answer = ask_registries({"busybox": reference}, Logins.of_this_user, _PATIENCE).get("busybox")
+    answer = ask_registries({"busybox": reference}, Logins.of_this_user, _HUB_SECONDS).get("busybox")
     if isinstance(answer, str):
         yield good(_CHECK, "Docker Hub answers: images can be pulled")
     else:
-        why = str(answer) if isinstance(answer, HeraUtilsError) else f"no answer within {_PATIENCE:g} s"
+        why = str(answer) if isinstance(answer, HeraUtilsError) else f"no answer within {_HUB_SECONDS:g} s"
         fix = (answer.fix or "") if isinstance(answer, HeraUtilsError) else "check the network and its proxy"
         yield unknown(_CHECK, f"Docker Hub cannot be asked for images: {why}", fix)

@@ -31,7 +31,7 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
     parts = [f"# {escape_text(title)}", _summary(data)]
     if data["constants"]:
         parts += ["## Constants", _list(data["constants"])]
-    swept = _swept(results)
+    swept = _sweep_rows(results)
     if swept:
         parts += ["## Inputs", _list(swept)]
     for title, sheet in _sheets(results):
@@ -73,7 +73,7 @@ def _summary(data: Json) -> str:
     return f"**{data['phase']}**{when}: {swept}tasks: {counts}.{took}{found}"
 
 
-def _swept(results: Results) -> list[tuple[str, str]]:
+def _sweep_rows(results: Results) -> list[tuple[str, str]]:
     return (
         [(column.name, _values(column)) for column in results.point_table.for_readers().by_role("input")]
         if results.points
@@ -126,14 +126,14 @@ def _times(results: Results) -> str:
             span_in_words(one["seconds"]),
             span_in_words(one["longest"]),
             *(str(one["usage"].get(name, 0)) for name in names),
-            *(_used(one["used"] or {}) if is_measured else ()),
+            *(_measured_cells(one["used"] or {}) if is_measured else ()),
         )
         for one in found
     ]
     return _table(header, lines, [False] + [True] * (len(header) - 1))
 
 
-def _used(used: Json) -> tuple[str, ...]:
+def _measured_cells(used: Json) -> tuple[str, ...]:
     sizes = (used.get(name) for name in ("peak_memory", "requested_memory", "read_bytes", "written_bytes"))
     return span_in_words(used.get("cpu_seconds")), *("" if size is None else size_in_words(size) for size in sizes)
 

@@ -175,7 +175,7 @@ def _table(table: ResultTable, results: Results, start_of_run: float | None) -> 
                 "name": "\0log",
                 "role": "log",
                 "kind": "text",
-                **_encoded(["\n".join(row.log) or None for row in results.tasks]),
+                **_encode_texts(["\n".join(row.log) or None for row in results.tasks]),
             }
         )
     return {"title": table.title, "rows": len(table), "columns": columns}
@@ -191,10 +191,10 @@ def _column(column: Column) -> Json:
         # JSON has no NaN and no infinity, so they are sent as strings.
         values = [str(v) if isinstance(v, float) and not math.isfinite(v) else v for v in column.values]
         return {**head, "values": values}
-    return {**head, **_encoded([None if value is None else _shorten(str(value)) for value in column.values])}
+    return {**head, **_encode_texts([None if value is None else _shorten(str(value)) for value in column.values])}
 
 
-def _encoded(cells: list[str | None]) -> Json:
+def _encode_texts(cells: list[str | None]) -> Json:
     """Encode texts: as they are, or if many repeat, as the distinct words and the index of each cell's word."""
     words = list(dict.fromkeys(cells))
     if len(words) > len(cells) / 2:

@@ -27,7 +27,7 @@ def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> Res
         columns.insert(0, _column("point", "key", (row.point for row in tasks)))
     inputs, outputs = _names(row.inputs for row in tasks), _names(row.outputs for row in tasks)
     python = [_column("python", "measure", (row.python for row in tasks))] if any(row.python for row in tasks) else []
-    used = _used(tasks)
+    used = _measured_columns(tasks)
     reserved = {*_KEYS, *MEASURES, *(column.name for column in (*python, *used))}
     columns += _spread("input", inputs, reserved, [row.inputs for row in tasks])
     columns += _spread("output", outputs, reserved | set(inputs), [row.outputs for row in tasks])
@@ -39,7 +39,7 @@ def task_table(tasks: Sequence[TaskResult], *, with_points: bool = False) -> Res
 def point_table(points: Sequence[PointResult]) -> ResultTable:
     """The values of the axes, every output of a point's tasks, and measures."""
     axes, outputs = _names(point.values for point in points), _names(point.outputs for point in points)
-    used = _used(points)
+    used = _measured_columns(points)
     reserved = {*_KEYS, *MEASURES, *(column.name for column in used)}
     columns = [_column("point", "key", (point.id for point in points))]
     if len({point.workflow for point in points if point.workflow}) > 1:
@@ -57,7 +57,7 @@ def _measures(rows: Sequence[TaskResult] | Sequence[PointResult], used: Sequence
     return [*columns, *used, attempts, *([message] if any(message.cells) else [])]
 
 
-def _used(rows: Sequence[TaskResult] | Sequence[PointResult]) -> list[Column]:
+def _measured_columns(rows: Sequence[TaskResult] | Sequence[PointResult]) -> list[Column]:
     names = (name for name in COLUMNS if any(name in row.used for row in rows))
     return [_column(name, "measure", (row.used.get(name) for row in rows)) for name in names]
 

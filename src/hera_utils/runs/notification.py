@@ -29,7 +29,9 @@ from hera_utils.wording import system_reason
 Json = dict[str, Any]
 
 BELL = "bell"
-_PATIENCE = 30.0  # seconds for one notification: the run has ended, and the user may be waiting for the prompt
+_NOTIFICATION_SECONDS = (
+    30.0  # seconds for one notification: the run has ended, and the user may be waiting for the prompt
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _ring(ending: Ending) -> str:
             done = subprocess.run(
                 [program, "--", ending.title, escape(ending.body, quote=False)],
                 capture_output=True,
-                timeout=_PATIENCE,
+                timeout=_NOTIFICATION_SECONDS,
                 check=False,
             )
             rung = rung or done.returncode == 0
@@ -134,10 +136,10 @@ def _run(command: str, ending: Ending) -> str:
         done = subprocess.run(
             words,
             input=json.dumps(ending.as_json(), ensure_ascii=False).encode(),
-            stdout=subprocess.DEVNULL, timeout=_PATIENCE, check=False,
+            stdout=subprocess.DEVNULL, timeout=_NOTIFICATION_SECONDS, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return f"the command `{words[0]}` did not end within {_PATIENCE:g} s"
+        return f"the command `{words[0]}` did not end within {_NOTIFICATION_SECONDS:g} s"
     except OSError as error:
         return f"the command `{words[0]}` cannot be run ({system_reason(error)})"
     return "" if done.returncode == 0 else f"the command `{words[0]}` ended with status {done.returncode}"

@@ -173,7 +173,11 @@ class RunRecord:
         except ValueError:
             facts = None
         damaged = (
-            "run.json" if _created(facts) is None else "" if (folder / "points.sqlite").is_file() else "points.sqlite"
+            "run.json"
+            if _time_of_creation(facts) is None
+            else ""
+            if (folder / "points.sqlite").is_file()
+            else "points.sqlite"
         )
         if damaged:
             raise ResourceError(
@@ -391,7 +395,7 @@ class RunRecord:
         self, *, workflow: str | None = None, status: str | None = None, ids: Iterable[str] | None = None
     ) -> Iterator[PointRow]:
         """The points in the order of the sweep: those of one workflow, with one status, or with these ids."""
-        filters = {"workflow = ?": workflow, "status = ?": status, _IDS: _listed(ids)}
+        filters = {"workflow = ?": workflow, "status = ?": status, _IDS: _ids_as_json(ids)}
         chosen = {test: value for test, value in filters.items() if value is not None}
         where = " and ".join(chosen)
         query = self._sql("select id, number, name, given, workflow, fingerprint, tasks, status, run, why from points")
@@ -404,7 +408,7 @@ class RunRecord:
 
     def trials(self, ids: Iterable[str] | None = None) -> dict[str, Json]:
         """point id → the trial that the sampler of a search got; of all points, or of these."""
-        listed = _listed(ids)
+        listed = _ids_as_json(ids)
         where, values = ("", ()) if listed is None else (f" where {_IDS}", (listed,))
         return {
             point: json.loads(trial)
@@ -463,11 +467,11 @@ def _unusable(folder: Path, error: Exception) -> ResourceError:
     return ResourceError(f"the record {folder} cannot be used ({error})", fix="remove that folder")
 
 
-def _listed(ids: Iterable[str] | None) -> str | None:
+def _ids_as_json(ids: Iterable[str] | None) -> str | None:
     return None if ids is None else json.dumps(list(ids))
 
 
-def _created(facts: Any) -> float | None:
+def _time_of_creation(facts: Any) -> float | None:
     """When a run was created, by its run.json; None if that is no valid record."""
     created = facts.get("created") if isinstance(facts, dict) else None
     return moment(created)
@@ -550,7 +554,7 @@ def records(runs: Path) -> list[Path]:
     dated = []
     with contextlib.suppress(OSError):
         for folder in runs.iterdir():
-            created = _created(facts_of(folder))
+            created = _time_of_creation(facts_of(folder))
             if created is not None:
                 dated.append((created, folder.name, folder))
     return [folder for _, _, folder in sorted(dated, reverse=True)]

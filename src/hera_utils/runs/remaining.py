@@ -20,7 +20,7 @@ from hera_utils.wording import counted
 
 Json = dict[str, Any]
 
-PATIENCE = 60.0  # seconds to wait for the next workflow of a run without a record
+NEXT_WORKFLOW_SECONDS = 60.0  # seconds to wait for the next workflow of a run without a record
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def find_remaining(workflows: Sequence[Json], folder: Path | None, now: float) -
     what = _describe_by_annotations(workflows, failed=failed)
     ends = [timestamps.read((workflow.get("status") or {}).get("finishedAt")) for workflow in workflows]
     last = max((end for end in ends if end is not None), default=0.0)
-    return Remaining(what, bool(what) and now - last < PATIENCE)
+    return Remaining(what, bool(what) and now - last < NEXT_WORKFLOW_SECONDS)
 
 
 def joint_phase(phases: Sequence[str], rest: Remaining) -> str:

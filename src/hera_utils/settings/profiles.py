@@ -200,7 +200,7 @@ def _add_profile(
 ) -> tuple[str, Mapping[str, Any]]:
     bare, rest = _remove_profile(text, before, name)
     after = {**rest, "profiles": {**rest.get("profiles", {}), name: dict(table)}}
-    return toml_text.appended(bare, toml_text.section(("profiles", name), table)), after
+    return toml_text.append_text(bare, toml_text.section(("profiles", name), table)), after
 
 
 def _remove_profile(text: str, before: Mapping[str, Any], name: str) -> tuple[str, Mapping[str, Any]]:

@@ -35,7 +35,7 @@ def value_text(value: Any) -> str:
     return _quote(str(value))
 
 
-def appended(text: str, more: str) -> str:
+def append_text(text: str, more: str) -> str:
     """The text with `more` appended after a blank line."""
     return f"{text.rstrip()}\n\n{more}" if text.strip() else more
 

@@ -202,7 +202,7 @@ def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
     """Raise Untrusted if one of the concerns is not trusted. folder: the user's folder with the list of trusted files."""
-    trusted = _trusted(folder)
+    trusted = _read_trusted(folder)
     left = [one for one in concerns_found if not _is_trusted(one, trusted)]
     if not left:
         return
@@ -248,7 +248,7 @@ def refuse_writable_by_others(file: Path) -> None:
 
 def is_trusted(file: str, folder: Path) -> bool:
     """Whether the user trusts the present content of this file."""
-    return _trusted(folder).get(os.path.realpath(file)) == digest_of(file)
+    return _read_trusted(folder).get(os.path.realpath(file)) == digest_of(file)
 
 
 def trust(files: Iterable[str] | Mapping[str, str], folder: Path) -> None:
@@ -257,12 +257,12 @@ def trust(files: Iterable[str] | Mapping[str, str], folder: Path) -> None:
     Raises SettingsError if the list cannot be written.
     """
     digests = files if isinstance(files, Mapping) else {os.path.realpath(file): digest_of(file) for file in files}
-    _write(folder, {**_trusted(folder), **digests})
+    _write(folder, {**_read_trusted(folder), **digests})
 
 
 def forget(files: Iterable[str], folder: Path) -> None:
     gone = {os.path.realpath(file) for file in files}
-    _write(folder, {file: digest for file, digest in _trusted(folder).items() if file not in gone})
+    _write(folder, {file: digest for file, digest in _read_trusted(folder).items() if file not in gone})
 
 
 def digest_of(file: str) -> str:
@@ -277,7 +277,7 @@ def digest_of(file: str) -> str:
         return ""
 
 
-def _trusted(folder: Path) -> dict[str, str]:
+def _read_trusted(folder: Path) -> dict[str, str]:
     """path → digest; {} if the list belongs to another user or others can write to it."""
     path = folder / TRUSTED_FILE
     try:

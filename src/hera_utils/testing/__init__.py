@@ -80,7 +80,7 @@ class PrivatePlatform:
                     what = played.experiment(what)
                     self._plan_documents(what)
                     played.insist()
-                return self._explained(ExecutionEngine(self.context).run(what, check=False, timeout=timeout))
+                return self._print_failure(ExecutionEngine(self.context).run(what, check=False, timeout=timeout))
             document = self._document(what)
             if played is not None:
                 document = played.document(document)
@@ -96,9 +96,9 @@ class PrivatePlatform:
                     self.client.download(name, folder, task=task, artifact=artifact)
                 ),
             )
-            return self._explained(run)
+            return self._print_failure(run)
 
-    def _explained(self, run: Run) -> Run:
+    def _print_failure(self, run: Run) -> Run:
         """Print why a run failed: pytest shows it if the test fails. When one reads that, the server is gone, and the logs with it."""
         if not run.succeeded:
             from hera_utils.runs.failure_summary import lines_with_logs

@@ -110,9 +110,9 @@ def test_the_image_is_pulled_and_run(stage: Stage, server: Registry) -> None:
     assert end.containers[0].image_id == expected
     started = next(event for event in stage.events[pod.node_id] if isinstance(event, PodStarted))
     assert [state.image_id for state in started.containers] == [expected]
-    status = pod_object.running(pod.pod, started.at, states=started.containers)
+    status = pod_object.status_when_running(pod.pod, started.at, states=started.containers)
     assert status["containerStatuses"][0]["imageID"] == expected
-    status = pod_object.finished(pod.pod, end, None)
+    status = pod_object.status_when_finished(pod.pod, end, None)
     assert status["containerStatuses"][0]["imageID"] == expected
 
 
@@ -158,7 +158,7 @@ def test_a_failure_is_followed_by_a_pause_and_another_try(stage: Stage, server: 
     back_off = f'ImagePullBackOff: Back-off pulling image "{image(server)}": ErrImagePull: '
     until(lambda: any(text.startswith(back_off) for text in messages(stage, node)))
     assert "lab/tool" in messages(stage, node)[-1]
-    status = pod_object.pending(pod.pod, 1.0, message=messages(stage, node)[-1])
+    status = pod_object.status_when_pending(pod.pod, 1.0, message=messages(stage, node)[-1])
     assert status["containerStatuses"][0]["state"]["waiting"]["reason"] == "ImagePullBackOff"
     assert status["conditions"][0]["status"] == "True"
     add(server)

@@ -301,7 +301,7 @@ class _Evaluator:
         self.place = node.place
         if isinstance(value, str) and not value.isascii():
             self.read(value)
-        cut = op.sliced(value, start, end)
+        cut = op.slice_of(value, start, end)
         if isinstance(cut, list):
             self.grow(len(cut))
         self.write(cut)
@@ -550,7 +550,7 @@ _OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "**": op.power,
     "^": op.power,
     "..": op.make_range,
-    "in": op.contained,
+    "in": op.contains,
     "matches": op.matches,
     "contains": lambda left, right: op.text_operator("contains", left, right),
     "startsWith": lambda left, right: op.text_operator("startsWith", left, right),

@@ -62,7 +62,7 @@ def check_leaf(template: Json, scope: CheckedScope, defaults: Mapping[str, Any])
 
 
 def _check_mounts(at: str, template: Json) -> None:
-    places = _mounted(at, "container.volumeMounts", template["container"])
+    places = _mounts_by_path(at, "container.volumeMounts", template["container"])
     for index, artifact in enumerate((template.get("inputs") or {}).get("artifacts") or ()):
         path = artifact.get("path", "")
         if path in places:
@@ -70,7 +70,7 @@ def _check_mounts(at: str, template: Json) -> None:
         places[path] = f"inputs.artifacts.{artifact['name']}"
 
 
-def _mounted(at: str, field: str, holder: Json) -> dict[str, str]:
+def _mounts_by_path(at: str, field: str, holder: Json) -> dict[str, str]:
     """Path → what is mounted there. Raises InvalidWorkflow if a path has two mounts. field: the mounts' place below `at`."""
     places: dict[str, str] = {}
     for index, mount in enumerate(holder.get("volumeMounts") or ()):
@@ -138,7 +138,7 @@ def _check_container_set(at: str, template: Json) -> None:
     if not containers:
         raise InvalidWorkflow(f"{at}.containers must have at least one container")
     check_names(f"{at}.containers", containers, values=False)
-    _mounted(at, "volumeMounts", template["containerSet"])
+    _mounts_by_path(at, "volumeMounts", template["containerSet"])
     graph = {container["name"]: container.get("dependencies") or [] for container in containers}
     for name, dependencies in graph.items():
         for dependency in dependencies:

@@ -114,7 +114,7 @@ class ArgoApi(Api):
                 Refused(INTERNAL, f"the server failed: {type(error).__name__}"), sse=sse, stream=stream
             )
         if isinstance(reply, Stream):
-            return EventResponse(_framed(reply.results, sse), stream_headers(sse), self.pace)
+            return EventResponse(_frame_events(reply.results, sse), stream_headers(sse), self.pace)
         return reply
 
     def _lane(self, request: Request, route: Route) -> contextlib.AbstractAsyncContextManager[None]:
@@ -189,7 +189,7 @@ def _perform(route: Route, request: ArgoRequest) -> Response | Stream:
     return reply if isinstance(reply, Response | Stream) else json_response(reply)
 
 
-async def _framed(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator[bytes]:
+async def _frame_events(results: AsyncIterator[list[str]], sse: bool) -> AsyncIterator[bytes]:
     """Events as bytes, with a keep-alive every 15 s for server-sent events. An error becomes the last event."""
     following: asyncio.Task[list[str]] | None = None
     try:

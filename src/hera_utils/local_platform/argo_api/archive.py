@@ -28,7 +28,7 @@ def enumerate(request: ArgoRequest) -> Reply:
     named = [record for record in records if record.name.startswith(prefix) and filter_.by_name(record)]
     limit = max(options.limit, 0)
     enough = offset + limit + 1 if limit and not filter_.count_remaining else len(named)
-    selected = _selected(request.platform.archive, filter_, named, enough)
+    selected = _select_records(request.platform.archive, filter_, named, enough)
     page = selected[offset : offset + limit] if limit else selected[offset:]
     remaining = max(len(selected) - offset - len(page), 0)
     head: Json = {}
@@ -36,11 +36,13 @@ def enumerate(request: ArgoRequest) -> Reply:
         head["continue"] = str(offset + len(page))
     if limit and filter_.count_remaining:
         head["remainingItemCount"] = remaining
-    items = [partial(_listed, request.platform.archive, record.uid) for record in page]
+    items = [partial(_text_in_list, request.platform.archive, record.uid) for record in page]
     return list_reply({"metadata": head}, items, request.watches.threads)
 
 
-def _selected(archive: Archive, filter_: WorkflowFilter, records: list[StoredRun], enough: int) -> list[StoredRun]:
+def _select_records(
+    archive: Archive, filter_: WorkflowFilter, records: list[StoredRun], enough: int
+) -> list[StoredRun]:
     """The first records that the filter selects, at most `enough`."""
     if not filter_.by_headers:
         return records[:enough]
@@ -56,7 +58,7 @@ def _selected(archive: Archive, filter_: WorkflowFilter, records: list[StoredRun
     return selected
 
 
-def _listed(archive: Archive, uid: str) -> str | None:
+def _text_in_list(archive: Archive, uid: str) -> str | None:
     document = archive.document(uid, nodes=False)
     if document is None:
         return None

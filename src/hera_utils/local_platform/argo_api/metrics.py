@@ -93,11 +93,11 @@ def _number(value: float) -> str:
 def _labels(labels: Mapping[str, str]) -> str:
     if not labels:
         return ""
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(labels.items()))
+    pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(labels.items()))
     return f"{{{pairs}}}"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return _in_one_line(text).replace('"', '\\"')
 
 

@@ -26,7 +26,7 @@ def submit(request: ArgoRequest) -> Reply:
     kind, name = submitted_kind(request.option("resourceKind")), request.option("resourceName")
     # Argo reads a cron workflow here. A template is only referred to, and validation checks whether it exists.
     resource = (
-        _stored(request.platform, kind, request.namespace, name)
+        _find_stored(request.platform, kind, request.namespace, name)
         if kind == "CronWorkflow"
         else {"metadata": {"name": name}}
     )
@@ -44,7 +44,7 @@ def submit(request: ArgoRequest) -> Reply:
     return Text(request.platform.submit(request.namespace, document, dry_run=bool(options.get("serverDryRun"))).text)
 
 
-def _stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Json:
+def _find_stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Json:
     if not name:
         raise Refused(INTERNAL, "resource name may not be empty")
     document: Json = json.loads(platform.get(kind, namespace, name).text)
@@ -54,6 +54,6 @@ def _stored(platform: LocalPlatform, kind: str, namespace: str, name: str) -> Js
 def _template(request: ArgoRequest, kind: str, name: str) -> Json:
     """The template whose artifacts are overridden; Argo fetches it only for this, and the message is Argo's."""
     try:
-        return _stored(request.platform, kind, request.namespace, name)
+        return _find_stored(request.platform, kind, request.namespace, name)
     except Refused as refused:
         raise Refused(INTERNAL, f"failed to get {kind} for artifact override: {refused.message}") from refused

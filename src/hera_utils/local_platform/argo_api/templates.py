@@ -58,12 +58,12 @@ def _compact(text: str) -> str:
 
 
 def create(request: ArgoRequest) -> Reply:
-    document = _checked(request, _document(request, f"{_WORDS[request.kind]} was not found in the request body"))
+    document = _check(request, _document(request, f"{_WORDS[request.kind]} was not found in the request body"))
     return Text(request.platform.create(request.kind, request.namespace, document).text)
 
 
 def lint(request: ArgoRequest) -> Reply:
-    return _checked(request, _document(request, f"{request.kind} is not found in Request body"))
+    return _check(request, _document(request, f"{request.kind} is not found in Request body"))
 
 
 def get(request: ArgoRequest) -> Reply:
@@ -79,7 +79,7 @@ def update(request: ArgoRequest) -> Reply:
     document = _document(request, missing)
     if request.name and isinstance(document.setdefault("metadata", {}), dict):
         document["metadata"].setdefault("name", request.name)
-    document = _checked(request, document)
+    document = _check(request, document)
     return Text(request.platform.update(request.kind, request.namespace, document).text)
 
 
@@ -119,6 +119,6 @@ def _document(request: ArgoRequest, missing: str) -> Json:
     return document
 
 
-def _checked(request: ArgoRequest, document: Json) -> Json:
+def _check(request: ArgoRequest, document: Json) -> Json:
     """Validate a document and give it in the form in which it is stored."""
     return without_type(request.platform.lint(request.namespace, document, request.kind))

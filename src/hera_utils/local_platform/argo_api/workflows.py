@@ -91,7 +91,7 @@ def enumerate(request: ArgoRequest) -> Reply:
     options = request.list_options
     offset = offset_of(options)
     filter_ = WorkflowFilter(request, options, request.namespace)
-    selected, version = _selected(request, filter_)
+    selected, version = _select_workflows(request, filter_)
     total = len(selected)
     page = selected[offset : offset + options.limit] if options.limit > 0 else selected[offset:]
     remaining = max(total - offset - len(page), 0)
@@ -119,7 +119,7 @@ def _items(request: ArgoRequest, page: Sequence[Listed]) -> list[Item]:
     return [partial(text, run) for run in page]
 
 
-def _selected(request: ArgoRequest, filter_: WorkflowFilter) -> tuple[Sequence[Listed], int]:
+def _select_workflows(request: ArgoRequest, filter_: WorkflowFilter) -> tuple[Sequence[Listed], int]:
     """The selected workflows in Argo's order (the youngest first) and the list's resource version.
 
     Workflows are selected by their names, or by documents without nodes where labels or times are asked for. Whole documents are read

@@ -103,17 +103,17 @@ class CronClock:
 
     # --- the loop -----------------------------------------------------------------------------------------------------
     def _loop(self) -> None:
-        self._guarded(self._begin)
+        self._log_errors(self._begin)
         while True:
             changes = self._gather()
             if changes is None:
                 return
             for key in [key for key, entry in self._entries.items() if entry.next is not None and entry.next <= now()]:
-                self._guarded(lambda key=key: self._fire(key))  # type: ignore[misc]
+                self._log_errors(lambda key=key: self._fire(key))  # type: ignore[misc]
             for change in changes:
-                self._guarded(lambda change=change: self._take(change))  # type: ignore[misc]
+                self._log_errors(lambda change=change: self._take(change))  # type: ignore[misc]
 
-    def _guarded(self, act: Callable[[], None]) -> None:
+    def _log_errors(self, act: Callable[[], None]) -> None:
         try:
             act()
         except Exception:
@@ -145,8 +145,8 @@ class CronClock:
         for record in self._read_model.runs():
             self._know(record.uid)
         for stored in stored_crons:
-            self._guarded(lambda stored=stored: self._settle((stored.namespace, stored.name)))  # type: ignore[misc]
-            self._guarded(lambda stored=stored: self._schedule((stored.namespace, stored.name)))  # type: ignore[misc]
+            self._log_errors(lambda stored=stored: self._settle((stored.namespace, stored.name)))  # type: ignore[misc]
+            self._log_errors(lambda stored=stored: self._schedule((stored.namespace, stored.name)))  # type: ignore[misc]
 
     def _take(self, change: ObjectChange) -> None:
         stored = change.stored

@@ -50,7 +50,7 @@ def events_of(old: Json, new: Json, name: str) -> list[Event]:
     return events
 
 
-def merged(now: Json, before: Json, after: Json) -> Json:
+def merge_edit(now: Json, before: Json, after: Json) -> Json:
     """The labels or annotations of a run with what a user's edit changed. The run itself may have changed others meanwhile."""
     kept = {key: value for key, value in now.items() if key in after or key not in before}
     return kept | {key: value for key, value in after.items() if before.get(key) != value}

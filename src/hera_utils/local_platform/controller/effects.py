@@ -127,7 +127,7 @@ class Effects:
             turn.hide_pod(old)  # the new pod of a retried node has the name of the old one
         uid = new_uid()
         body = pod_object.document(command.pod, uid=uid, namespace=run.namespace, owner=(run.name, run.uid), at=turn.at)
-        status = encode(pod_object.pending(body, turn.at))
+        status = encode(pod_object.status_when_pending(body, turn.at))
         visibility = NO_POD if any(kind in command.template for kind in PODLESS) else VISIBLE
         pod = StoredPod(
             uid, run.uid, command.node_id, run.namespace, name, turn.version, visibility, 0, "", status, body
@@ -176,7 +176,7 @@ class Effects:
         uid = new_uid()
         metadata = {**pod.document["metadata"], "uid": uid, "creationTimestamp": timestamps.text(turn.at)}
         body = {**pod.document, "metadata": metadata}
-        status = encode(pod_object.pending(body, turn.at))
+        status = encode(pod_object.status_when_pending(body, turn.at))
         self.launch(turn, pod._replace(uid=uid, version=turn.version, written="", status=status, new_body=body), order)
 
     def kill(self, turn: Turn, pod: StoredPod, *, force: bool = False) -> None:

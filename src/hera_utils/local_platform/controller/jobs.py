@@ -33,7 +33,7 @@ class JobPods(Protocol):
 
 def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
     """Add a Job and its first pods to the turn. Raises Refused or UnsupportedError."""
-    created = objects.new_object("Job", namespace, _checked(document), uid=new_uid(), at=turn.at, seed=seed())
+    created = objects.new_object("Job", namespace, _check_job(document), uid=new_uid(), at=turn.at, seed=seed())
     metadata, spec = created["metadata"], created["spec"]
     uid, name = metadata["uid"], metadata["name"]
     labels = {"batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name}
@@ -53,7 +53,7 @@ def create(pods: JobPods, turn: Turn, namespace: str, document: Json, *, dry_run
     return stored if dry_run else _advance(pods, turn, created)
 
 
-def _checked(document: Json) -> Json:
+def _check_job(document: Json) -> Json:
     name = str((document.get("metadata") or {}).get("name") or "")
     spec = document.get("spec")
     template = spec.get("template") if isinstance(spec, dict) else None

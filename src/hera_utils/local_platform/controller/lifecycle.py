@@ -65,7 +65,7 @@ class Lifecycle:
         namesakes = self._effects.pods_named(turn, namespace, name)
         if any(pod.visibility == VISIBLE and pod.uid not in turn.hidden for pod in namesakes):
             raise objects.already_exists("Pod", name)
-        status = encode(pod_object.pending(body, turn.at))
+        status = encode(pod_object.status_when_pending(body, turn.at))
         pod = StoredPod(uid, NO_RUN, uid, namespace, name, turn.version, VISIBLE, 0, encode(body), status)
         if dry_run:
             return pod

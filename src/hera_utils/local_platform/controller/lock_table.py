@@ -116,14 +116,14 @@ def _of_semaphore(semaphore: Json, namespace: str) -> Lock:
         raise InvalidWorkflow(f"{_INVALID}: invalid semaphore with both ConfigMapKeyRef and Database")
     if database is not None:
         key = str(database.get("key") or "")
-        return Lock(_checked(f"{namespace}/Database/{key}", key), database="semaphore")
+        return Lock(_check_key(f"{namespace}/Database/{key}", key), database="semaphore")
     if reference is None:
         raise InvalidWorkflow(f"{_INVALID}: cannot get LockName for a Semaphore without a ConfigMapRef or Database")
     name, key = str(reference.get("name") or ""), str(reference.get("key") or "")
     encoded = f"{namespace}/ConfigMap/{name}/{key}"
     if "/" in name or "/" in key:
         raise ImpossibleName(_BUG.format(encoded, "Invalid ConfigMap lock key: unknown format"))
-    _checked(encoded, name)
+    _check_key(encoded, name)
     if not key:
         raise ImpossibleName(_BUG.format(encoded, "Invalid lock key: Key is missing for ConfigMap lock"))
     return Lock(encoded, (namespace, name, key))
@@ -132,11 +132,11 @@ def _of_semaphore(semaphore: Json, namespace: str) -> Lock:
 def _of_mutex(mutex: Json, namespace: str) -> Lock:
     name = str(mutex.get("name") or "")
     if mutex.get("database"):
-        return Lock(_checked(f"{namespace}/Database/{name}", name), database="mutex")
-    return Lock(_checked(f"{namespace}/Mutex/{name}", name))
+        return Lock(_check_key(f"{namespace}/Database/{name}", name), database="mutex")
+    return Lock(_check_key(f"{namespace}/Mutex/{name}", name))
 
 
-def _checked(encoded: str, name: str) -> str:
+def _check_key(encoded: str, name: str) -> str:
     if not name:
         raise ImpossibleName(_BUG.format(encoded, "Invalid lock key: ResourceName is missing"))
     return encoded

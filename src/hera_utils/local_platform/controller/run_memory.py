@@ -71,7 +71,9 @@ def note_changes(memory: Json, written: dict[str, Notes], update: RunUpdate) -> 
             notes.changed.clear()
 
 
-def restored(header_text: str, fixed_text: str, rows: Iterable[tuple[Any, ...]]) -> tuple[Json, dict[str, Notes], bool]:
+def restore_memory(
+    header_text: str, fixed_text: str, rows: Iterable[tuple[Any, ...]]
+) -> tuple[Json, dict[str, Notes], bool]:
     """(the memory, the state of its NOTED parts in the journal, whether an older version wrote it, with everything in the header)."""
     memory: Json = json.loads(header_text)
     older = any(part in memory for part in FIXED) or any(memory.get(part) for part in NOTED)

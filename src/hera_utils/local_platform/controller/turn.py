@@ -289,7 +289,7 @@ def restore_run(journal: Journal, read_model: ReadModel, record: StoredRun) -> A
     status["nodes"] = nodes
     document: Json = {"metadata": json.loads(full.metadata), "spec": json.loads(full.spec), "status": status}
     header, fixed = journal.read("run_memory", record.uid)[0]
-    memory, notes, older = run_memory.restored(header, fixed, journal.read("run_notes", record.uid))
+    memory, notes, older = run_memory.restore_memory(header, fixed, journal.read("run_notes", record.uid))
     active = ActiveRun(Run(document, memory), full, {node: place for place, node in enumerate(full.nodes)})
     active.following = int(journal.read("last_node", record.uid)[0][0]) + 1
     active.notes = notes

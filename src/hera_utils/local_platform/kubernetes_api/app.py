@@ -59,7 +59,7 @@ class KubernetesApi(Api):
         if decision.passed:
             decision = self.gate.check_token(request.headers.get("authorization"))
         if not decision.passed:
-            return _denied(decision)
+            return _denied_response(decision)
         path = raw_path_of(request)
         if request.method in ("GET", "HEAD"):
             answer = discovered(path, request.headers.get("host", ""))
@@ -121,7 +121,7 @@ class KubernetesApi(Api):
         return _json(status, answer)
 
 
-def _denied(decision: AccessDecision) -> Response:
+def _denied_response(decision: AccessDecision) -> Response:
     reason = "Unauthorized" if decision.status == 401 else "Forbidden"
     message = "Unauthorized" if decision.status == 401 else decision.message
     return _json(decision.status, kubernetes_status(Refused(UNAUTHENTICATED, message, reason=reason)))

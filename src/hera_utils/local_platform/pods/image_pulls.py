@@ -177,7 +177,7 @@ class ImagePulls:
             self._opened = Store(self._folder)
         return self._opened
 
-    def _stored(self, reference: Reference) -> StoredImage | None:
+    def _find_image(self, reference: Reference) -> StoredImage | None:
         """An image of the store, for this kind of machine."""
         from hera_utils.images.pull import stored
 
@@ -222,7 +222,7 @@ class ImagePulls:
             reference = Reference.parse(pull.request.reference)
         except InvalidImageName:
             return  # the thread of the pull reports the invalid name
-        image = self._stored(reference)
+        image = self._find_image(reference)
         if image is not None:
             self.store.touch(reference)
             self._ready(pull, self._settings_of(pull, reference, image))
@@ -254,7 +254,7 @@ class ImagePulls:
     def _settings_of(self, pull: _Pull, reference: Reference, image: StoredImage) -> Json:
         """The settings of the image that the name means now: another process may have moved or removed the name since `image` was read."""
         pull.entry = self.store.entry(reference)  # read before the image, so that a later change is noticed
-        return settings_of(self._stored(reference) or image, self._empty_folder())
+        return settings_of(self._find_image(reference) or image, self._empty_folder())
 
     def _empty_folder(self) -> Path:
         folder = self._folder / "empty"
@@ -344,11 +344,11 @@ class ImagePulls:
             settings = None
         except HeraUtilsError as error:
             settings = None
-            self._failed(pull, f"{_reason(error)}: {error.with_fix}")
+            self._note_failure(pull, f"{_reason(error)}: {error.with_fix}")
         except Exception as error:  # noqa: BLE001 - the waiting pods must get any error
             _log.exception("an image could not be pulled")
             settings = None
-            self._failed(pull, f"ErrImagePull: {type(error).__name__}: {error}")
+            self._note_failure(pull, f"ErrImagePull: {type(error).__name__}: {error}")
         if settings is not None:
             self._ready(pull, settings)
         with self._lock:
@@ -359,7 +359,7 @@ class ImagePulls:
         pull.settings, pull.ready_at, pull.failures = settings, time.monotonic(), 0
         pull.state = "ready"
 
-    def _failed(self, pull: _Pull, error: str) -> None:
+    def _note_failure(self, pull: _Pull, error: str) -> None:
         pull.error, pull.failed_at = error, time.monotonic()
         pull.failures += 1
         pull.state = "failed"
@@ -372,7 +372,7 @@ class ImagePulls:
 
         request = pull.request
         reference = Reference.parse(request.reference)
-        stored = self._stored(reference)
+        stored = self._find_image(reference)
         if request.policy == "Never":
             if stored is None:
                 raise _NeverPulled(waiting.for_absent_image(request.image))
@@ -387,7 +387,7 @@ class ImagePulls:
                 reference,
                 self.store,
                 logins=logins,
-                progress=lambda progress: self._advanced(pull, progress),
+                progress=lambda progress: self._note_progress(pull, progress),
                 always=request.policy == "Always",
             )
         except RegistryUnreachable:
@@ -399,7 +399,7 @@ class ImagePulls:
             raise
         return self._settings_of(pull, reference, image)
 
-    def _advanced(self, pull: _Pull, progress: PullProgress) -> None:
+    def _note_progress(self, pull: _Pull, progress: PullProgress) -> None:
         if pull.stop.is_set():
             raise _PullUnwanted
         if progress.total:

@@ -51,6 +51,6 @@ def is_of_artifacts(warning: str) -> bool:
     return warning.startswith("artifact ")
 
 
-def failed(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
+def failure(launch: Launch, message: str, *, reason: str = "") -> PodFinished:
     """The event for a pod that did not run."""
     return PodFinished(at=time.time(), node_id=launch.node_id, phase="Failed", reason=reason, message=message)

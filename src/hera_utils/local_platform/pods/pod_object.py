@@ -51,20 +51,20 @@ def status_after(body: Json, status: str, event: Event) -> Json | None:
     """The pod's status after an event of its runtime; None when it does not change. status: the text of the status before."""
     if isinstance(event, PodFinished):
         before = json.loads(status)
-        return finished(body, event, before.get("startTime"), ip=str(before.get("podIP") or IP))
+        return status_when_finished(body, event, before.get("startTime"), ip=str(before.get("podIP") or IP))
     if isinstance(event, PodWaiting):
         if json.loads(status).get("phase") == "Running":
             return None
-        return pending(body, event.at, message=event.message)
+        return status_when_pending(body, event.at, message=event.message)
     if isinstance(event, PodStarted):
-        return running(body, event.at, ip=event.ip, states=event.containers)
+        return status_when_running(body, event.at, ip=event.ip, states=event.containers)
     if isinstance(event, PodProgressed) and event.containers:
         started = {"startTime": start} if (start := start_of(status)) else {}
-        return running(body, event.at, ip=_ip_of(status), states=event.containers) | started
+        return status_when_running(body, event.at, ip=_ip_of(status), states=event.containers) | started
     return None
 
 
-def pending(body: Json, at: float, *, message: str = "") -> Json:
+def status_when_pending(body: Json, at: float, *, message: str = "") -> Json:
     """The status of a pod that has not started. message: what it waits for."""
     word, _, why = message.partition(": ")
     has_node = not message or word in _IMAGE_REASONS or message.startswith("Pulling image ")
@@ -86,7 +86,7 @@ def pending(body: Json, at: float, *, message: str = "") -> Json:
     }
 
 
-def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerState] = ()) -> Json:
+def status_when_running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerState] = ()) -> Json:
     """The status of a pod whose containers run. states: of containers that have ended, or that have an image by digest."""
     by_name = {state.name: state for state in states}
     status = _common(at, ip, ready=True)
@@ -95,7 +95,7 @@ def running(body: Json, at: float, *, ip: str = IP, states: Iterable[ContainerSt
     return status
 
 
-def finished(body: Json, event: PodFinished, started: str | None, *, ip: str = IP) -> Json:
+def status_when_finished(body: Json, event: PodFinished, started: str | None, *, ip: str = IP) -> Json:
     """The status of a pod that has ended. started: its startTime, if it ever started."""
     by_name = {state.name: state for state in event.containers}
     status = _common(event.at, ip, ready=False)
@@ -136,13 +136,15 @@ def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float
             state = states.get(str(container.get("name", "")))
             if state is not None and state.exit_code is not None:
                 statuses.append(
-                    _container(container, {"terminated": _terminated(state, at)}, ready=False, image_id=state.image_id)
+                    _container(
+                        container, {"terminated": _terminated_state(state, at)}, ready=False, image_id=state.image_id
+                    )
                 )
             elif over and state is None and status["phase"] == "Failed":  # the container never started
                 statuses.append(_container(container, {"waiting": {"reason": "ContainerCreating"}}, ready=False))
             elif over:
                 ended = ContainerState(str(container.get("name", "")), exit_code=0, reason="Completed")
-                statuses.append(_container(container, {"terminated": _terminated(ended, at)}, ready=False))
+                statuses.append(_container(container, {"terminated": _terminated_state(ended, at)}, ready=False))
             else:
                 since = timestamps.text(state.started_at if state is not None and state.started_at else at)
                 image_id = state.image_id if state is not None else ""
@@ -151,7 +153,7 @@ def _fill(status: Json, body: Json, states: dict[str, ContainerState], at: float
             status[key] = statuses
 
 
-def _terminated(state: ContainerState, at: float) -> Json:
+def _terminated_state(state: ContainerState, at: float) -> Json:
     ended: Json = {"exitCode": state.exit_code, "reason": state.reason or ("Error" if state.exit_code else "Completed")}
     if state.message:
         ended["message"] = state.message

@@ -263,7 +263,7 @@ class ProcessRuntime:
             self._pulls.want(uid, wanted_images(launch, pod.images))
         except (HeraUtilsError, OSError) as error:
             self._held_back[uid] = None
-            self._finish(uid, pod_events.failed(launch, _message_of(error)))
+            self._finish(uid, pod_events.failure(launch, _message_of(error)))
             return
         self._admit_or_hold(uid, pod)
 
@@ -364,11 +364,11 @@ class ProcessRuntime:
                 self._queue.release(uid)
                 self._queue.add(uid, pod.need)
                 return
-            self._finish(uid, pod_events.failed(launch, _message_of(error)))
+            self._finish(uid, pod_events.failure(launch, _message_of(error)))
         except Exception as error:  # noqa: BLE001 - this pod fails and says why; the others go on
             _log.exception("a pod could not be started")
             self._finish(
-                uid, pod_events.failed(launch, f"the pod could not be started: {type(error).__name__}: {error}")
+                uid, pod_events.failure(launch, f"the pod could not be started: {type(error).__name__}: {error}")
             )
 
     def _folder(self, uid: str) -> PodFolder:
@@ -450,7 +450,7 @@ class ProcessRuntime:
             return
         pod.lost, pod.has_dead_claim = pod.lost + 1, bool(lines)
         if pod.lost >= _TRIES:
-            self._finish(uid, pod_events.failed(pod.launch, f"{pod.lost} processes ended that were to run the pod"))
+            self._finish(uid, pod_events.failure(pod.launch, f"{pod.lost} processes ended that were to run the pod"))
             return
         self._start(uid)
 
@@ -505,7 +505,7 @@ class ProcessRuntime:
         if pod is None:
             return
         if uid in self._held_back or self._queue.remove(uid):
-            self._finish(uid, pod_events.failed(pod.launch, ""))
+            self._finish(uid, pod_events.failure(pod.launch, ""))
             return
         worker = self._workers.worker_of(uid)
         try:
@@ -554,8 +554,8 @@ class ProcessRuntime:
         """The event for a pod whose supervisor could not record an outcome."""
         launch = self._pods[uid].launch
         if self._deadlines.has_passed(uid):
-            return pod_events.failed(launch, DEADLINE, reason="DeadlineExceeded")
-        return pod_events.failed(launch, message, reason="PodDeleted" if message == POD_DELETED else "")
+            return pod_events.failure(launch, DEADLINE, reason="DeadlineExceeded")
+        return pod_events.failure(launch, message, reason="PodDeleted" if message == POD_DELETED else "")
 
     def _find_idle(self, now: float) -> None:
         """Let idle pods give their core to waiting ones, so that two pods that wait for each other can both run."""

@@ -119,7 +119,7 @@ class ResourceQueue:
 
     def add(self, uid: str, need: Need) -> None:
         self._order += 1
-        kind = self._capped(need)
+        kind = self._cap(need)
         pods = self._kinds.setdefault(kind, OrderedDict())
         pods[uid] = (-need.priority, self._order)
         self._needs[uid] = kind
@@ -140,7 +140,7 @@ class ResourceQueue:
             heapq.heappush(self._fronts, (next(iter(pods.values())), kind))
         return True
 
-    def _capped(self, need: Need) -> Need:
+    def _cap(self, need: Need) -> Need:
         return _same(Need(min(need.cpu, self.cores), min(need.memory, self.memory), need.priority))
 
     def next(self) -> str | None:
@@ -171,7 +171,7 @@ class ResourceQueue:
         """Take the resources of a pod that runs (also of one that an earlier server started)."""
         if uid not in self._held:
             self._order += 1
-            self._held[uid] = _Held(self._capped(need), self._order)
+            self._held[uid] = _Held(self._cap(need), self._order)
 
     def works(self, uid: str, yes: bool) -> None:
         """Whether a running pod uses its core."""

@@ -208,17 +208,17 @@ def encode_in_pieces(texts: Iterable[str]) -> Iterator[bytes]:
     size = 0
     for text in texts:
         if size + len(text) > _PIECE:
-            yield _encoded("".join(small))
+            yield _encode("".join(small))
             small, size = [], 0
         if len(text) > _PIECE:
-            yield from (_encoded(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
+            yield from (_encode(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE))
         else:
             small.append(text)
             size += len(text)
-    yield _encoded("".join(small))
+    yield _encode("".join(small))
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 

@@ -182,7 +182,7 @@ class ItemizedAnswer(Response):
             if text is None:
                 continue
             try:
-                if not await _send_pieces(_encoded(between, text), self.answers, scope, send):
+                if not await _send_pieces(_encode_in_pieces(between, text), self.answers, scope, send):
                     return
             finally:
                 self.answers.leave(len(text))
@@ -191,7 +191,7 @@ class ItemizedAnswer(Response):
         await send({"type": "http.response.body", "body": end.encode(), "more_body": False})
 
 
-def _encoded(before: str, text: str) -> Iterator[bytes]:
+def _encode_in_pieces(before: str, text: str) -> Iterator[bytes]:
     """Both texts, encoded piece by piece: encoded as a whole, they would be in memory twice."""
     for at in range(0, len(text), LARGE):
         piece = text[at : at + LARGE] if at else before + text[:LARGE]

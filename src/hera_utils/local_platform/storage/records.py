@@ -87,11 +87,11 @@ class StoredRun:
         messages: node id → the present message of a pending node, which is not stored; "" → the message of running pods.
         """
         inner = [part for part in (self.status[1:-1], self.templates[1:-1]) if part]
-        if with_nodes and (nodes := self.joined or self._joined(messages)):
+        if with_nodes and (nodes := self.joined or self._join_texts(messages)):
             inner.append(f'"nodes":{{{nodes}}}')
         return f'{{"metadata":{self.metadata},"spec":{self.spec},"status":{{{",".join(inner)}}}}}'
 
-    def _joined(self, messages: dict[str, str] | None) -> str:
+    def _join_texts(self, messages: dict[str, str] | None) -> str:
         texts = self.nodes
         if messages:
             texts = texts | {id: _with_message(texts[id], text) for id, text in messages.items() if id in texts}
@@ -100,7 +100,7 @@ class StoredRun:
         return ",".join([f'"{node}":{text}' for node, text in texts.items()])
 
     def compact(self) -> StoredRun:
-        return replace(self, nodes={}, joined=self.joined or self._joined(None))
+        return replace(self, nodes={}, joined=self.joined or self._join_texts(None))
 
     def as_object(
         self, *, with_text: bool = True, with_nodes: bool = True, messages: dict[str, str] | None = None
