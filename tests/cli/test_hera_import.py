@@ -240,3 +240,16 @@ def test_a_plugin_of_pydantic_is_found(python, tmp_path):
     )
     program = "import plugin; print(len(plugin.plugin.seen) > 0)"
     assert python(f"import sys; sys.path.append({str(site)!r})\n" + AS_THE_COMMAND_DOES + program) == "True\n"
+
+
+def test_a_plugin_of_pydantic_may_use_the_modules_in_every_way(python, tmp_path):
+    (tmp_path / "plugin-1.dist-info").mkdir()
+    (tmp_path / "plugin-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nmine = plugin_of_mine:plugin\n")
+    (tmp_path / "plugin_of_mine.py").write_text("""
+import asyncio.events, requests.adapters, pydantic.v1
+class Model(pydantic.v1.BaseModel): pass
+class Session(requests.Session): pass
+class plugin:
+    new_schema_validator = staticmethod(lambda *_, **__: (None, None, None))
+""")
+    assert python(AS_THE_COMMAND_DOES + "import sys; print('plugin_of_mine' in sys.modules)\n") == "True\n"

@@ -76,7 +76,13 @@ class _DeferredClass(type):
 
 @contextlib.contextmanager
 def deferred_modules() -> Iterator[None]:
-    """Inside, an import gives a stand-in for these modules. Afterwards it gives the modules; who has a stand-in keeps it."""
+    """Inside, an import gives a stand-in for these modules. Afterwards it gives the modules; who has a stand-in keeps it.
+
+    Plugins of pydantic are imported with Hera. As they may use the modules in every way, there are no stand-ins then.
+    """
+    if may_have_entry_points("pydantic"):
+        yield
+        return
     stand_ins = [
         DeferredModule(name, names)
         for name, names in (
