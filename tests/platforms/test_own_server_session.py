@@ -124,6 +124,8 @@ CASES = [
     ("get", "/moved", {}),
     ("get", "/moved", {"allow_redirects": False}),
     ("get", "/chunks", {}),
+    ("get", "/", {"params": "a=b"}),
+    ("get", "/", {"auth": ("user", "word")}),
     ("get", "/cut", {}),
     ("get", "/slow", {"timeout": 0.2}),
     ("get", "/last", {}),
@@ -187,6 +189,16 @@ def test_what_is_set_on_the_session_counts(own, url):
     own.headers["X"] = "mine"
     assert own.request("get", url + "/").json()[2] == {"x": "mine"}
     assert own.get(url + "/").json()[0] == "GET"
+
+
+def test_an_answer_has_whatever_one_of_requests_has(own, url):
+    reply = own.request("get", url + "/missing", {"a": 1})
+    assert reply.json()[1] == "/missing?a=1"
+    reply = own.request("get", url + "/missing")
+    with pytest.raises(requests.HTTPError, match="404"):
+        reply.raise_for_status()
+    assert list(reply.iter_lines()) == [reply.content] == list(reply.iter_content())
+    assert (reply.encoding, reply.is_redirect) == (None, False)
 
 
 def test_other_addresses_are_asked_by_requests(own, url, server):

@@ -71,11 +71,11 @@ class OwnServerSession:
         self._of_requests: Any = None
         self._is_customized = False
 
-    def request(self, method: str, url: str, **options: Any) -> Any:
+    def request(self, method: str, url: str, *positional: Any, **options: Any) -> Any:
         """The answer, a `Reply` or a `requests.Response`. options: those of `requests.Session.request`. Raises what requests raises."""
-        request = None if self._is_customized else self._request(method, url, **options)
+        request = None if self._is_customized or positional else self._request(method, url, **options)
         if request is None:
-            return self._ask_by_requests(method, url, **options)
+            return self._ask_by_requests(method, url, *positional, **options)
         reply = None
         try:
             reply = self._reply(request)
@@ -88,10 +88,10 @@ class OwnServerSession:
         except OSError as error:
             raise _error_of_requests(error, url, has_begun=reply is not None) from error
 
-    def _ask_by_requests(self, method: str, url: str, **options: Any) -> Any:
+    def _ask_by_requests(self, method: str, url: str, *positional: Any, **options: Any) -> Any:
         if url.startswith(self._connection.argo_server):
             options.setdefault("proxies", {"http": None})
-        return self._requests_session().request(method, url, **options)
+        return self._requests_session().request(method, url, *positional, **options)
 
     def _request(self, method: str, url: str, **options: Any) -> _Request | None:
         """The request, or None if it is not one that this session can do by itself."""
@@ -103,6 +103,8 @@ class OwnServerSession:
             or method.upper() == "HEAD"
             or options.keys() - _OPTIONS
             or not isinstance(body, str | bytes | None)
+            or not isinstance(options.get("params"), dict | None)
+            or not (options.get("auth") is None or callable(options["auth"]))
             or any("\r" in text or "\n" in text for text in (method, *headers, *headers.values()))
         ):
             return None
@@ -314,6 +316,9 @@ class Reply:
 
     def stream(self, size: int = _PIECE, decode_content: bool = True) -> Iterator[bytes]:
         """The pieces of the body as they arrive, whatever their size. The server does not encode it, since no request asks for that."""
+        if self._content is not None:
+            yield self._content
+            return
         while True:
             received, self._received = self._received, []
             yield from received
@@ -351,6 +356,18 @@ class Reply:
 
     def json(self) -> Any:
         return json.loads(self.read())
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a `requests.Response` has."""
+        if name.startswith(("_", "on_")):  # the parser asks what it may call
+            raise AttributeError(name)
+        import requests
+
+        answer = requests.Response()
+        answer.status_code, answer.url, answer.reason, answer.raw = self.status_code, self.url, self.reason, self
+        answer.headers.update(self.headers)
+        answer.encoding = requests.utils.get_encoding_from_headers(answer.headers)
+        return getattr(answer, name)
 
     def close(self) -> None:
         connected, self._connected = self._connected, None
