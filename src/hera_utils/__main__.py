@@ -14,6 +14,9 @@ _INTERRUPTED = 130
 
 def main() -> None:
     gc.set_threshold(_BETWEEN_COLLECTIONS)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed: the next file or pipe would take the descriptor and be mistaken for it
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115  used until the end
     try:
         from hera_utils.local_platform import server_process
 

@@ -104,6 +104,20 @@ def test_a_command_that_needs_none_leaves_none(tmp_path):
     assert not [process for process in Path("/proc").glob("[0-9]*") if str(tmp_path).encode() in _environment(process)]
 
 
+def test_a_command_without_standard_streams_has_a_server(tmp_path):
+    """Their descriptors are not taken for the pipes of the server's process."""
+    (tmp_path / "file.yaml").write_text(
+        "{apiVersion: argoproj.io/v1alpha1, kind: Workflow, metadata: {generateName: a-}, spec: {entrypoint: a, "
+        "templates: [{name: a, suspend: {duration: '0'}}]}}"
+    )
+    state = tmp_path / "state"
+    command = f"exec {sys.executable} -m hera_utils run --state {state} {tmp_path}/file.yaml <&- >&- 2>&-"
+    try:
+        assert subprocess.run(["sh", "-c", command], timeout=60, check=False).returncode == 0
+    finally:
+        daemon.stop(state)
+
+
 def _environment(process):
     try:
         return (process / "environ").read_bytes()
