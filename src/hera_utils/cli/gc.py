@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.argo_client import ArgoClient
 
 Json = dict[str, Any]
+Item = TypeVar("Item")
 _FIELDS = "metadata.name,metadata.namespace,metadata.uid,spec.artifactGC,status.phase,status.finishedAt"
 _MOST_LINES = 20
 
@@ -125,14 +126,25 @@ class _Removal:
 
     def carry_out(self, client: ArgoClient) -> Iterator[str]:
         """Delete everything; the lines to print. Files go first, because the disk may be full and the journal must write to it."""
-        for folder in [*self.leftovers, *(_folders_of_runs(self.usage, self.state, self.runs) if self.usage else ())]:
+        of_runs = _folders_of_runs(self.usage, self.state, self.runs) if self.usage else ()
+        for folder in _with_progress("deleting files", [*self.leftovers, *of_runs]):
             remove_tree(folder)
         yield from self.images.remove()
-        for run in self.runs:
+        for run in _with_progress("deleting runs", self.runs):
             _delete(partial(keep_and_delete, client), run["metadata"]["name"])
         for uid in self.records:
             _delete(client.delete_archived, uid)
         yield f"{counted(len(self.runs), 'run')} deleted"
+
+
+def _with_progress(title: str, items: Sequence[Item]) -> Iterable[Item]:
+    """The items, with a bar on a terminal if that takes a moment: a run of many tasks has as many folders."""
+    if not sys.stderr.isatty():
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, title, console=Console(stderr=True), transient=True)
 
 
 def _uids_of_runs(client: ArgoClient) -> frozenset[str]:
