@@ -124,7 +124,17 @@ def test_a_plain_script_pays_for_no_cluster_and_no_experiment(run):
         "settings.kubeconfig",
     )
     assert not [name for name in loaded if f"{name}.".startswith(tuple(f"hera_utils.{other}." for other in others))]
-    assert not loaded & {"requests", "urllib3", "ssl", "asyncio", "pydantic.v1", "email", "importlib.metadata"}
+    assert not loaded & RARE
+
+
+RARE = {"requests", "urllib3", "ssl", "asyncio", "pydantic.v1", "email", "importlib.metadata"}
+
+
+def test_the_two_apis_of_this_machine_need_no_requests(run):
+    asks = "import hera_utils\ncluster = hera_utils.k8s_cluster()\nprint(cluster.version())\nprint(cluster.list('ConfigMap'))\n"
+    version, *_, loaded = run(asks + BUILD.format(name="a") + "w.create()" + AT_THE_END).stdout.splitlines()
+    assert version.startswith("v1.")
+    assert not set(loaded.split()) & RARE
 
 
 RETURNS = """

@@ -86,7 +86,8 @@ def _use_present_images(client: ArgoClient, workflow: str) -> None:
     if not (client.connection.local and images):
         return
     from hera_utils.argo.annotations import IMAGE_DECISIONS, IMAGES
-    from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
+    from hera_utils.platforms.cluster_messages import ClusterRequest
+    from hera_utils.platforms.kubernetes_http import KubernetesHttp
 
     annotations = client.get(workflow, fields="metadata.annotations").get("metadata", {}).get("annotations") or {}
     before = json.loads(annotations.get(IMAGES) or "{}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,6 +18,7 @@ from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import (
     NotReady,
     answer_of_other_server,
+    broken_connections,
     error_of_reply,
     forbidden_error,
     lost_cluster,
@@ -92,16 +92,6 @@ def _session(connection: Connection) -> Any:
     from hera_utils.platforms.http_session import open_session
 
     return open_session(connection)
-
-
-def _broken_connections() -> tuple[type[Exception], ...]:
-    """What a connection raises that breaks. Errors of requests come only from a process that has imported it."""
-    if "requests" not in sys.modules:
-        return (OSError,)
-    import requests
-    import urllib3.exceptions
-
-    return (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class ArgoHttp:
@@ -209,7 +199,7 @@ class ArgoHttp:
                         raise self._fault(event["error"], has_begun=has_begun)
                     yield event.get("result", event)
                     has_begun = True
-        except _broken_connections() as error:
+        except broken_connections() as error:
             raise StreamCut(str(error)) from None
         finally:
             if rest is None:
@@ -236,7 +226,7 @@ class ArgoHttp:
         reply = self._ask_until_answered(lambda: self._send("GET", path, None, silence=READ_SECONDS))
         try:
             yield from reply.iter_content(_CHUNK)
-        except _broken_connections() as error:
+        except broken_connections() as error:
             raise unreachable(self.connection, error) from None
         finally:
             reply.close()
@@ -302,7 +292,7 @@ class ArgoHttp:
         with reply:
             try:
                 why = error_of_reply(self.connection, reply, token)
-            except _broken_connections() as error:  # the connection broke while the reason was read
+            except broken_connections() as error:  # the connection broke while the reason was read
                 return NoDefiniteAnswer(unreachable(self.connection, error))
         if reply.status_code not in _TEMPORARY and not isinstance(why, NotReady):
             return why
@@ -344,7 +334,7 @@ class ArgoHttp:
                 allow_redirects=False,
                 verify=self.connection.verify,  # for each request: an environment variable would override the session's
             )
-        except _broken_connections()[0] as error:
+        except broken_connections()[0] as error:
             why = unreachable(self.connection, error, answered=self._answered)
             never_sent = _was_never_sent(error)
             if never_sent and self.connection.rejoin is None and not self._answered:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.errors import Forbidden, HeraUtilsError, Refused, ResourceError, UnsupportedError
 from hera_utils.platforms import cluster_access
+from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
 from hera_utils.settings.secret import mask
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.kubernetes_http import KubernetesHttp
 
 Json = dict[str, Any]
 
@@ -52,6 +55,8 @@ class Cluster:
     @cached_property
     def http(self) -> KubernetesHttp:
         """The client of its API. Raises SettingsError or AccessError if the kubeconfig cannot be used."""
+        from hera_utils.platforms.kubernetes_http import KubernetesHttp
+
         return KubernetesHttp(self.connection)
 
     # --- how it is reached -----------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from typing import Any
 from hera_utils.errors import AccessError, SettingsError
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.exec_plugin import Credential, ExecPlugin
-from hera_utils.platforms.http_session import proxy_for
 from hera_utils.settings import kubeconfig
 from hera_utils.settings.kubeconfig import ChosenContext
 
@@ -53,6 +52,8 @@ class ClusterAccess:
 
     def proxy(self, setting: str | None) -> str | None:
         """The URL of the HTTP proxy to the cluster: the kubeconfig's, else as in `proxy_for`. setting: the setting `proxy`."""
+        from hera_utils.platforms.http_session import proxy_for
+
         return self.address.proxy or proxy_for(self.address.server, setting)
 
     # --- the credential --------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def _connect_to_local_platform(context: CLIContext) -> Connection:
             namespace=context.argo_namespace,
             token=str(server["token"]),
             kubeconfig=str(server["kubeconfig"]),
+            kubernetes=str(server["kubernetes"]),
             service_account=context.argo_service_account,
             local=True,
             process=int(server["pid"]),

@@ -18,7 +18,8 @@ class Connection:
     fresh_token: returns a valid token, for tokens that expire (None: there is only `token`).
     verify_tls: whether the server's certificate is checked; ca_file: by which authorities (None: those of this machine).
     client_certificate: (file, its key's file) for the server. proxy: from the settings; it may contain a password.
-    kubeconfig, context: how to reach the Kubernetes API (None: the defaults of Kubernetes clients).
+    kubeconfig, context: how to reach the Kubernetes API (None: the defaults of Kubernetes clients). kubernetes: the address of the local
+    server's in plain HTTP.
     origin: how the server was found if it was not named, for messages. tunnel: the object that keeps the tunnel to it open.
     named_by: which flag, variable, profile or file names the server, "" if none does.
     no_token: why none of the tokens in the settings is for this server, "" if they have none.
@@ -36,6 +37,7 @@ class Connection:
     client_certificate: tuple[str, str] | None = None
     proxy: str | None = field(default=None, repr=False)
     kubeconfig: str | None = None
+    kubernetes: str = ""
     context: str | None = None
     service_account: str | None = None
     origin: str = ""

@@ -19,8 +19,9 @@ from urllib.parse import quote
 
 from hera_utils.errors import AccessError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.cluster_messages import ClusterRequest
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import ClusterRequest, KubernetesHttp
+from hera_utils.platforms.kubernetes_http import KubernetesHttp
 from hera_utils.platforms.port_forward import PortForward
 from hera_utils.settings.address import endpoint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from hera_utils.settings.secret import mask
 if TYPE_CHECKING:
     import requests
 
+    from hera_utils.platforms.own_server_session import Reply
+
 _NAME_IT = "start one, or name another with --argo_server or ARGO_SERVER; leave it out to run on this machine"
 VERIFY = re.compile(r"certificate verify failed:?\s*(?P<why>[^(\]]*)")
 _NEW_TOKEN = "put a new one into ARGO_TOKEN; a service account (--argo_service_account) with a kubeconfig renews it automatically"
@@ -25,6 +28,16 @@ SERVER_FAILED = "try again; if it fails again, the server's log says why (kubect
 _LOCAL = (
     "run the command again, which starts it; its last words are in server.log of the state folder (hera-utils settings)"
 )
+
+
+def broken_connections() -> tuple[type[Exception], ...]:
+    """What a connection raises that breaks. Errors of requests come only from a process that has imported it."""
+    if "requests" not in sys.modules:
+        return (OSError,)
+    import requests
+    import urllib3.exceptions
+
+    return (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 def unreachable(connection: Connection, error: Exception, *, answered: bool = False) -> HeraUtilsError:
@@ -326,7 +339,7 @@ def answer_of_other_server(connection: Connection, reply: requests.Response) -> 
     )
 
 
-def kind_of(reply: requests.Response) -> str:
+def kind_of(reply: Reply | requests.Response) -> str:
     """The kind of an answer that was not expected: `an HTML page`, its media type, or `unreadable`."""
     kind = reply.headers.get("Content-Type", "").split(";")[0]
     return "an HTML page" if kind == "text/html" else kind or "unreadable"

@@ -15,7 +15,7 @@ from typing import Any
 from hera_utils.argo import faults
 from hera_utils.errors import AccessError, HeraUtilsError, Refused, ResourceError
 from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.kubernetes_http import APPLY, ClusterReply, ClusterRequest
+from hera_utils.platforms.cluster_messages import APPLY, ClusterReply, ClusterRequest
 from hera_utils.platforms.manifests import WORDS
 
 Json = dict[str, Any]

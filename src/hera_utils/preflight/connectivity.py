@@ -13,10 +13,11 @@ import requests
 from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
+from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.platforms.connect import connect
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import unexpected_answer
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
+from hera_utils.platforms.kubernetes_http import KubernetesHttp
 from hera_utils.platforms.token import TokenClaims, read_token
 from hera_utils.platforms.versions import OLDEST_ARGO, check_versions, hera_version, numbers, short_version
 from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown, warning

@@ -11,8 +11,9 @@ from urllib.parse import quote
 from hera_utils.argo import timestamps
 from hera_utils.argo.phases import phase_of
 from hera_utils.errors import AccessError, HeraUtilsError, Refused
+from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, KubernetesHttp
+from hera_utils.platforms.kubernetes_http import KubernetesHttp
 from hera_utils.preflight.connectivity import server_time
 from hera_utils.preflight.finding import Finding, from_error, good, problem, unknown
 from hera_utils.preflight.inquiry import Asker, Target, closing_asker

@@ -15,8 +15,9 @@ from urllib.parse import quote
 
 from hera_utils.errors import HeraUtilsError
 from hera_utils.experiment.environment import Environment
+from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest, Json
 from hera_utils.platforms.connection import Connection
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest, Json, KubernetesHttp
+from hera_utils.platforms.kubernetes_http import KubernetesHttp
 from hera_utils.platforms.token import TokenClaims
 from hera_utils.preflight.needs import Needs
 from hera_utils.settings.resolve import CLIContext

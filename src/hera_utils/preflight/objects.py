@@ -13,7 +13,7 @@ from urllib.parse import quote
 from hera_utils.argo import timestamps
 from hera_utils.experiment.environment import PersistedVolume
 from hera_utils.platforms import manifests
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
+from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Target
 from hera_utils.preflight.needs import ClaimUse, DataReference

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from hera_utils.platforms.kubernetes_http import ClusterRequest
+from hera_utils.platforms.cluster_messages import ClusterRequest
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Target
 from hera_utils.preflight.needs import PodSize, amount

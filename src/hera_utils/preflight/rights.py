@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hera_utils.platforms import roles
-from hera_utils.platforms.kubernetes_http import ClusterReply, ClusterRequest
+from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.platforms.roles import Right
 from hera_utils.preflight.finding import Finding, good, problem, unknown, warning
 from hera_utils.preflight.inquiry import Target
