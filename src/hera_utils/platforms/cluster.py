@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from hera_utils.argo import faults
 from hera_utils.errors import Forbidden, HeraUtilsError, Refused, ResourceError, UnsupportedError
-from hera_utils.platforms import cluster_access
 from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.platforms.connection import Connection
 from hera_utils.settings.secret import mask
@@ -63,11 +62,17 @@ class Cluster:
 
     def leads_somewhere(self) -> bool:
         """Whether there is a kubeconfig (or a pod's own account)."""
-        return cluster_access.is_named(self.connection)
+        if self.connection.kubernetes:
+            return True
+        from hera_utils.platforms.cluster_access import is_named
+
+        return is_named(self.connection)
 
     def kubeconfig(self) -> str | None:
         """The kubeconfig files, as in KUBECONFIG; None inside a pod, which uses its own account."""
-        return cluster_access.kubeconfig_of(self.connection)
+        from hera_utils.platforms.cluster_access import kubeconfig_of
+
+        return kubeconfig_of(self.connection)
 
     def check(self) -> None:
         """Raise an error unless the cluster answers, accepts the credential and has the namespace."""

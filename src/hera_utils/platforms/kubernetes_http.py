@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from hera_utils.errors import AccessError, HeraUtilsError, PlatformError
-from hera_utils.platforms.cluster_access import ClusterAccess, access_to
 from hera_utils.platforms.cluster_messages import ClusterReply, ClusterRequest
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.http_errors import VERIFY, broken_connections, kind_of, reason_of
@@ -23,6 +22,8 @@ from hera_utils.settings.secret import mask
 
 if TYPE_CHECKING:
     import requests
+
+    from hera_utils.platforms.cluster_access import ClusterAccess
 
 
 class _Session(Protocol):
@@ -58,6 +59,7 @@ class KubernetesHttp:
             self._own: _Session = _SessionWithThisMachine(connection, connection.token)
             self._by_token: _Session = _SessionWithThisMachine(connection, token) if token else self._own
             return
+        from hera_utils.platforms.cluster_access import ClusterAccess
         from hera_utils.platforms.kubernetes_session import KubernetesSession
 
         self._own = self._by_token = KubernetesSession(self.access, connection)
@@ -68,6 +70,8 @@ class KubernetesHttp:
     @cached_property
     def access(self) -> ClusterAccess:
         """How the kubeconfig reaches the API."""
+        from hera_utils.platforms.cluster_access import access_to
+
         return access_to(self.connection)
 
     def send(self, request: ClusterRequest) -> ClusterReply:
