@@ -31,7 +31,6 @@ from hera_utils.experiment.points import Point
 from hera_utils.images.choice import StandIn
 from hera_utils.installed import version_of
 from hera_utils.platforms.argo_client import ArgoClient
-from hera_utils.platforms.cluster_access import access_to
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.provenance.git import commit_of
@@ -436,4 +435,6 @@ def platform_of(context: CLIContext) -> str:
     if context.platform == "local" or context.argo_server is not None:
         return "local" if context.platform == "local" else str(context.argo_server)
     bare = Connection("", kubeconfig=context.k8s_config_file, context=context.k8s_context)
+    from hera_utils.platforms.cluster_access import access_to
+
     return access_to(bare).address.server

@@ -6,9 +6,14 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import requests
-import urllib3.exceptions
+from hera_utils.platforms.http_errors import broken_connections
+
+if TYPE_CHECKING:
+    import requests
+
+    from hera_utils.platforms.own_server_session import Reply
 
 _CHUNK = 1 << 18
 _RANGE = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<whole>\d+|\*)$")
@@ -26,7 +31,7 @@ class OpenedFile:
     unknown. etag: its version, "" for none. kind: its media type. sha256, md5: the server's digests in hex, or "".
     """
 
-    def __init__(self, reply: requests.Response) -> None:
+    def __init__(self, reply: Reply | requests.Response) -> None:
         self._reply = reply
         headers = reply.headers
         part = _RANGE.match(headers.get("Content-Range", "").strip()) if reply.status_code == 206 else None
@@ -50,7 +55,7 @@ class OpenedFile:
         """The stored bytes in pieces, not decoded. Raises Broken if they end early."""
         try:
             yield from self._reply.raw.stream(_CHUNK, decode_content=False)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except broken_connections() as error:
             raise DownloadBroken(str(error) or type(error).__name__) from None
 
 

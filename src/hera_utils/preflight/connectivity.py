@@ -8,8 +8,6 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import requests
-
 from hera_utils.errors import AccessError, HeraUtilsError, SettingsError
 from hera_utils.experiment.environment import Environment
 from hera_utils.platforms.cluster import Cluster
@@ -297,6 +295,8 @@ def registry(target: Target) -> Iterator[Finding]:
     named = target.environment.registry or target.context.registry
     if not named:
         return
+    import requests
+
     host = named.partition("://")[2].split("/")[0] if "://" in named else named.split("/")[0]
     try:
         reply = requests.get(f"https://{host}/v2/", timeout=5, allow_redirects=False)
