@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hera_utils.errors import PlatformError
 from hera_utils.local_platform import daemon, server_process
 from waiting import until
 
@@ -62,6 +63,20 @@ def test_where_it_was_killed_another_one_serves(state):
     early.process.send_signal(signal.SIGKILL)
     early.process.wait()
     assert daemon.start_or_join(state)["pid"] != early.process.pid
+
+
+def test_a_process_that_cannot_import_its_modules_says_why(state, tmp_path, monkeypatch):
+    (tmp_path / "uvicorn.py").write_text("raise ImportError('there is no libfoo.so')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server_process.start_early(["run", "x"], {"HOME": str(state)})
+    with pytest.raises(PlatformError, match=r"ended at once: ImportError: there is no libfoo\.so"):
+        daemon.start_or_join(state)
+
+
+def test_a_process_that_takes_no_order_is_no_server(state, monkeypatch):
+    monkeypatch.setattr(server_process.ServerProcess, "order", lambda self, _: self.end())
+    with pytest.raises(PlatformError, match="cannot be started: its process ended at once"):
+        daemon.start_or_join(state)
 
 
 def test_it_ends_where_a_server_runs_already(state):

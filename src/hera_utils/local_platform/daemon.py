@@ -231,7 +231,8 @@ def _begin(state: Path, serving: Serving | None = None) -> _Starting:
     try:
         if started is None or not started.order(order):
             started = server_process.ServerProcess()
-            started.order(order)
+            if not started.order(order):
+                raise OSError("its process ended at once")
     except OSError as error:
         raise PlatformError(
             f"the local server cannot be started: {error}", fix="check memory and limits: ulimit -a"
@@ -270,9 +271,15 @@ def background() -> None:
     gc.disable()  # garbage collections during the imports would find nothing
     start = contextlib.ExitStack()
     start.enter_context(cached_bytecode("serve"))
-    from hera_utils.local_platform.server import Serving, import_modules
+    try:
+        from hera_utils.local_platform.server import Serving, import_modules
 
-    import_modules()
+        import_modules()
+    except Exception:  # told in the log, which the order names
+        if line := sys.stdin.readline():
+            order = json.loads(line)
+            _move_to(Path(order["state"]), Path(order["log"]))
+        raise
     pipe, line = int(sys.argv[1]), sys.stdin.readline()
     if not line:
         return
