@@ -191,6 +191,12 @@ def test_what_is_set_on_the_session_counts(own, url):
     assert own.get(url + "/").json()[0] == "GET"
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "all_proxy"])
+def test_what_requests_does_for_it_passes_no_proxy(own, url, monkeypatch, variable):
+    monkeypatch.setenv(variable, "http://127.0.0.1:9")
+    assert own.request("get", url + "/a b").json()[1] == "/a%20b"
+
+
 def test_an_answer_has_whatever_one_of_requests_has(own, url):
     reply = own.request("get", url + "/missing", {"a": 1})
     assert reply.json()[1] == "/missing?a=1"

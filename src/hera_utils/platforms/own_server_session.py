@@ -90,7 +90,7 @@ class OwnServerSession:
 
     def _ask_by_requests(self, method: str, url: str, *positional: Any, **options: Any) -> Any:
         if url.startswith(self._connection.argo_server):
-            options.setdefault("proxies", {"http": None})
+            options.setdefault("proxies", {"http": None, "all": None})
         return self._requests_session().request(method, url, *positional, **options)
 
     def _request(self, method: str, url: str, **options: Any) -> _Request | None:
