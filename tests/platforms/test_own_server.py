@@ -157,6 +157,19 @@ def test_a_follower_gives_nothing_to_who_takes_a_dead_servers_port(context, tmp_
         assert answer.status_code == 401
 
 
+def test_sessions_of_requests_find_the_next_server(context, tmp_path):
+    connection = connect(context)
+    with (
+        bind_hera(connection, insist=True),
+        WorkflowsService(session=requests.Session()) as given,
+        WorkflowsService() as customized,
+    ):
+        customized.session.headers["X"] = "1"
+        os.kill(daemon.status(tmp_path / "state")["pid"], signal.SIGKILL)
+        until(lambda: daemon.status(tmp_path / "state") is None)
+        assert given.list_workflows().items is customized.list_workflows().items is None
+
+
 class Answering(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(self.headers.get("Authorization"))

@@ -261,9 +261,10 @@ def _set_up_session(service: Any, connection: Connection) -> None:
     """
     session: Any = getattr(service, "session", None)
     if connection.direct and _is_of_requests(session):
-        from hera_utils.platforms.own_server_adapter import OwnServerAdapter
+        from hera_utils.platforms.own_server_adapter import OwnServerAdapter, RejoiningAdapter
 
-        session.mount(connection.argo_server, OwnServerAdapter(connection.process))
+        own = RejoiningAdapter(connection) if connection.rejoin is not None else OwnServerAdapter(connection.process)
+        session.mount(connection.argo_server, own)
     if session is not None and connection.proxy and not connection.direct:
         from hera_utils.platforms.http_session import proxies_of, proxy_for
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 import requests.adapters
 import urllib3
 import urllib3.connection
 
 from hera_utils.platforms.own_server import why_not_ours
+from hera_utils.platforms.own_server_session import REJOIN_PAUSES
+from hera_utils.platforms.token import bare_token
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.connection import Connection
 
 
 class OwnServerAdapter(requests.adapters.HTTPAdapter):
@@ -26,6 +32,44 @@ class OwnServerAdapter(requests.adapters.HTTPAdapter):
             "http": _pool(urllib3.HTTPConnectionPool, _Connection, self._process),
             "https": _pool(urllib3.HTTPSConnectionPool, _TlsConnection, self._process),
         }
+
+
+class RejoiningAdapter(requests.adapters.BaseAdapter):
+    """Does for a requests session what a `RejoiningSession` does: for one of the script, or with headers of its own."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._first = self._server = connection
+        self._adapter = OwnServerAdapter(connection.process)
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        if bare_token(request.headers.get("Authorization", "")) != self._first.token:
+            return self._adapter.send(request, *arguments, **options)  # the script's own token must not go elsewhere
+        path = str(request.url).removeprefix(self._first.argo_server)
+        for pause in REJOIN_PAUSES:
+            try:
+                answer = self._adapter.send(self._for_server(request, path), *arguments, **options)
+                if answer.status_code != 401 or self._server.rejoin is None:
+                    return answer
+                answer.close()
+            except requests.ConnectionError as error:
+                reason = getattr(error.args[0] if error.args else None, "reason", None)
+                unsent = isinstance(reason, urllib3.exceptions.NewConnectionError)
+                if self._server.rejoin is None or not (unsent or request.method == "GET"):
+                    raise
+            time.sleep(pause)
+            self._server = self._server.rejoin()
+            self._adapter.close()
+            self._adapter = OwnServerAdapter(self._server.process)
+        return self._adapter.send(self._for_server(request, path), *arguments, **options)
+
+    def _for_server(self, request: requests.PreparedRequest, path: str) -> requests.PreparedRequest:
+        request.url = self._server.argo_server + path
+        request.headers["Authorization"] = f"Bearer {self._server.token}"
+        return request
+
+    def close(self) -> None:
+        self._adapter.close()
 
 
 def _pool(pool: Any, connection: Any, process: int | None) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
 
 _PIECE = 1 << 16
-_REJOIN_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
+REJOIN_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
 _PLAIN_PATH = re.compile(r"(/(?!\.)[\w~.-]*)+", re.ASCII)  # without anything to be quoted, unquoted or resolved
 _OPTIONS = {
     "params",
@@ -141,11 +141,14 @@ class OwnServerSession:
         if self._of_requests is None:
             import requests
 
-            from hera_utils.platforms.own_server_adapter import OwnServerAdapter
-
             self._of_requests = requests.Session()
-            self._of_requests.mount(self._connection.argo_server, OwnServerAdapter(self._connection.process))
+            self._of_requests.mount(self._connection.argo_server, self._adapter())
         return self._of_requests
+
+    def _adapter(self) -> Any:
+        from hera_utils.platforms.own_server_adapter import OwnServerAdapter
+
+        return OwnServerAdapter(self._connection.process)
 
     def __getattr__(self, name: str) -> Any:
         """Whoever uses another attribute of a requests session (its headers, its adapters) has one from now on."""
@@ -184,7 +187,7 @@ class RejoiningSession(OwnServerSession):
     def _reply(self, request: _Request) -> Reply:
         if bare_token(request.headers.get("Authorization", "")) != self._connection.token:
             return super()._reply(request)  # the script's own token must not go to another server
-        for pause in _REJOIN_PAUSES:
+        for pause in REJOIN_PAUSES:
             try:
                 reply = super()._reply(self._for_server(request))
                 if reply.status_code != 401 or self._server.rejoin is None:
@@ -198,6 +201,11 @@ class RejoiningSession(OwnServerSession):
             while self._idle:
                 self._idle.pop().close()
         return super()._reply(self._for_server(request))
+
+    def _adapter(self) -> Any:
+        from hera_utils.platforms.own_server_adapter import RejoiningAdapter
+
+        return RejoiningAdapter(self._connection)
 
     def _for_server(self, request: _Request) -> _Request:
         return replace(request, headers={**request.headers, "Authorization": f"Bearer {self._server.token}"})
