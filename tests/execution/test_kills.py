@@ -147,7 +147,7 @@ def test_no_finished_point_is_computed_again(lab, points, nodes, kills):
         here.kill_everything(script)
     said = here.start("--resume").communicate(timeout=120 + points)[0]
     assert "ended Succeeded" in said, said
-    assert set(here.counts_by_status().values()) == {DONE}
+    assert set(here.statuses().values()) == {DONE}
     counts = {file.name: file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"}
     assert set(counts) == {str(n) for n in range(points)}
     again = sorted(name for name, count in counts.items() if count > 1)
@@ -186,7 +186,7 @@ def test_everything_is_killed_and_one_resume_completes_the_run(lab, nodes, seed)
     print(f"{begun} of {points} points had begun\n{said}")
     assert resumed.returncode == 0, said
     assert "ended Succeeded" in said, said
-    assert set(here.counts_by_status().values()) == {DONE}
+    assert set(here.statuses().values()) == {DONE}
     counts = {file.name: file.read_text().count("done") for file in here.out.iterdir() if file.name != "gathered"}
     assert set(counts) == {str(n) for n in range(points)}
     again = sorted(name for name, count in counts.items() if count > 1)

@@ -27,17 +27,10 @@ if TYPE_CHECKING:
 _PIECE = 1 << 16
 REJOIN_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
 _PLAIN_PATH = re.compile(r"(/(?!\.)[\w~.-]*)+", re.ASCII)  # without anything to be quoted, unquoted or resolved
-_OPTIONS = {
-    "params",
-    "headers",
-    "data",
-    "timeout",
-    "stream",
-    "auth",
-    "allow_redirects",
+_OPTIONS = {"params", "headers", "data", "timeout", "stream", "auth", "allow_redirects"} | {
     "verify",
     "cert",
-}  # the last two: of TLS
+}  # the latter of TLS
 
 
 class NotConnected(OSError):
