@@ -67,11 +67,14 @@ def test_a_server_that_was_begun_is_the_one_that_is_joined(state):
 
 
 def test_a_server_that_was_begun_and_does_not_start_says_why(state, monkeypatch):
-    monkeypatch.setattr(daemon.sys, "executable", "/bin/false")
-    daemon.begin(state)
-    monkeypatch.undo()
-    with pytest.raises(PlatformError, match="ended at once"):
+    def begin_and_join():
+        daemon.begin(state)  # raises the error if the process has ended before its order
         daemon.start_or_join(state)
+
+    monkeypatch.setattr(daemon.sys, "executable", "/bin/false")
+    with pytest.raises(PlatformError, match="ended at once"):
+        begin_and_join()
+    monkeypatch.undo()
     assert call(daemon.start_or_join(state), "/api/v1/version")["version"].startswith("v4.1")
 
 

@@ -9,12 +9,18 @@ from hera_utils.platforms.conflate import keep_newest
 
 
 def test_who_keeps_up_misses_nothing():
+    taken = threading.Semaphore()
+
     def items():
         for number in range(20):
+            assert taken.acquire(timeout=30)
             yield number
-            time.sleep(0.01)
 
-    assert list(keep_newest(items())) == list(range(20))
+    numbers = []
+    for number in keep_newest(items()):
+        numbers.append(number)
+        taken.release()
+    assert numbers == list(range(20))
 
 
 def test_who_is_busy_gets_the_newest_and_always_the_last():
