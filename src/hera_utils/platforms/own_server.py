@@ -14,6 +14,7 @@ import time
 
 from hera_utils.local_platform.socket_owner import end_uid, is_listening
 
+REJOIN_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds before a request to the successor of a crashed server
 _PAUSES = (0.0, 0.001, 0.01, 0.1)  # seconds: the kernel may list a new connection a moment later
 REFUSED_ENDS = (
     "another user of this machine has that port",

@@ -10,8 +10,7 @@ import requests.adapters
 import urllib3
 import urllib3.connection
 
-from hera_utils.platforms.own_server import why_not_ours
-from hera_utils.platforms.own_server_session import REJOIN_PAUSES
+from hera_utils.platforms.own_server import REJOIN_PAUSES, why_not_ours
 from hera_utils.platforms.token import bare_token
 
 if TYPE_CHECKING:

@@ -18,14 +18,13 @@ from urllib.parse import urlencode, urlsplit
 
 import httptools
 
-from hera_utils.platforms.own_server import why_not_ours
+from hera_utils.platforms.own_server import REJOIN_PAUSES, why_not_ours
 from hera_utils.platforms.token import bare_token
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
 
 _PIECE = 1 << 16
-REJOIN_PAUSES = (0.1, 0.3, 1.0, 2.0)  # seconds
 _PLAIN_PATH = re.compile(r"(/(?!\.)[\w~.-]*)+", re.ASCII)  # without anything to be quoted, unquoted or resolved
 _OPTIONS = {"params", "headers", "data", "timeout", "stream", "auth", "allow_redirects"} | {
     "verify",
