@@ -16,6 +16,7 @@ from typing import Any
 from hera_utils.installed import may_have_entry_points, version_by_folder
 
 _ABSENT = object()
+_PLUGINS = "pydantic"  # the group of entry points of pydantic's plugins
 
 
 class DeferredModule(ModuleType):
@@ -80,7 +81,7 @@ def deferred_modules() -> Iterator[None]:
 
     Plugins of pydantic are imported with Hera. As they may use the modules in every way, there are no stand-ins then.
     """
-    if may_have_entry_points("pydantic"):
+    if may_have_entry_points(_PLUGINS):
         yield
         return
     stand_ins = [
@@ -122,5 +123,5 @@ def _version(distribution: str) -> Any:
 
 
 def _entry_points(*, group: str) -> Any:
-    """Those of a group. importlib.metadata parses those of all groups, also if there are none of this one."""
-    return _import_itself("importlib.metadata").entry_points(group=group) if may_have_entry_points(group) else ()
+    """Those of a group. There is no plugin where there are stand-ins; importlib.metadata would parse the entry points of all groups."""
+    return () if group == _PLUGINS else _import_itself("importlib.metadata").entry_points(group=group)

@@ -105,12 +105,13 @@ class KubernetesHttp:
         )
 
     def _unreachable(self, error: Exception) -> HeraUtilsError:
-        why, origin = reason_of(error), self.access.chosen.origin
+        why = reason_of(error)
         if self.connection.local:
             return PlatformError(
                 f"the local platform's Kubernetes API does not answer ({why})",
                 fix="run the command again, which starts it",
             )
+        origin = self.access.chosen.origin
         if verified := VERIFY.search(str(error)):
             return AccessError(
                 f"the certificate of the Kubernetes API is not trusted by {origin} "

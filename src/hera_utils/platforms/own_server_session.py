@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 16
 _PLAIN_PATH = re.compile(r"(/(?!\.)[\w~.-]*)+", re.ASCII)  # without anything to be quoted, unquoted or resolved
-_OPTIONS = {"params", "headers", "data", "timeout", "stream", "auth", "allow_redirects"} | {
-    "verify",
-    "cert",
-}  # the latter of TLS
+_OPTIONS = {"params", "headers", "data", "timeout", "stream", "auth", "allow_redirects"}
+_TLS_OPTIONS = {"verify", "cert"}  # without a meaning here
 
 
 class NotConnected(OSError):
@@ -93,7 +91,7 @@ class OwnServerSession:
             path == url
             or not _PLAIN_PATH.fullmatch(path)
             or method.upper() == "HEAD"
-            or options.keys() - _OPTIONS
+            or options.keys() - _OPTIONS - _TLS_OPTIONS
             or not isinstance(body, str | bytes | None)
             or not isinstance(options.get("params"), dict | None)
             or not (options.get("auth") is None or callable(options["auth"]))
@@ -162,9 +160,12 @@ class OwnServerSession:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
+    def _close_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    def close(self) -> None:
+        self._close_idle()
         if self._of_requests is not None:
             self._of_requests.close()
 
@@ -190,8 +191,7 @@ class RejoiningSession(OwnServerSession):
                     raise
             time.sleep(pause)
             self._server = self._server.rejoin()
-            while self._idle:
-                self._idle.pop().close()
+            self._close_idle()
         return super()._reply(self._for_server(request))
 
     def _adapter(self) -> Any:
