@@ -372,6 +372,23 @@ def test_the_searches_find_what_is_there_to_be_found(owner):
     assert "********" in seen
 
 
+def test_root_is_served_while_the_second_user_holds_connections(owner):
+    program = """
+import socket
+held = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(100)]
+print("held", flush=True)
+sys.stdin.read()
+"""
+    port = owner.server["argo_server"].rpartition(":")[2]
+    with subprocess.Popen(
+        [SYSTEM_PYTHON, "-I", "-c", f"import sys{program}", port],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=STRANGER, group=STRANGER, extra_groups=[], cwd="/", env={},
+    ) as holder:  # fmt: skip
+        assert holder.stdout.readline() == "held\n"
+        assert requests.get(owner.run, headers=owner.headers, timeout=30).status_code == 200
+        holder.communicate("")
+
+
 @pytest.fixture
 def shared():
     """A folder into which everybody may write, like /tmp."""

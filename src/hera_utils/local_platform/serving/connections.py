@@ -1,8 +1,8 @@
 """Bounds on what a client may cost by its connections alone: their number, how slowly a request may arrive, how large its head may be.
 
 The server needs its file descriptors for the user's runs. Other users of the machine, who have no token, get no connection once a few
-are open; when even the user's own are too many, one that has not sent a whole request is closed to make room for the next. Go's server
-has the same bound on a request's head; Argo's limits the calls per second, which would not help here.
+are open (root does); when even the user's own are too many, one that has not sent a whole request is closed to make room for the next.
+Go's server has the same bound on a request's head; Argo's limits the calls per second, which would not help here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _PARSED_AT_ONCE = 4096
 REQUEST_SECONDS = 80.0
 """Time within which a whole request has to arrive (uvicorn closes an idle kept-alive connection sooner)."""
 OPEN_TO_ALL = 64
-"""Connections that are accepted from anybody; beyond them, only this user's own are."""
+"""Connections that are accepted from anybody; beyond them, only those of this user and of root are."""
+_ROOT = 0
 _LARGEST = 1000
 
 
@@ -52,7 +53,7 @@ class Connections:
         owner: Callable[[Address, Address], int | None] = peer_uid,
     ) -> None:
         self._most = most_connections() if most is None else most
-        self._owner, self._user = owner, os.geteuid()
+        self._owner, self._users = owner, {os.geteuid(), _ROOT}
         self._all: set[Hashable] = set()
         self._waiting: OrderedDict[Hashable, tuple[float, Callable[[], object]]] = OrderedDict()
 
@@ -64,7 +65,7 @@ class Connections:
             owner = self._owner(connection.getpeername(), connection.getsockname())
         except OSError:
             return False  # the client has already disconnected
-        if owner is not None and owner != self._user:
+        if owner is not None and owner not in self._users:
             return False
         if len(self._all) < self._most:
             return True
