@@ -273,6 +273,20 @@ def test_of_earlier_runs_only_the_points_that_were_taken_over():
     assert (told["phase"], told["counts"], told["ended"] - told["begun"]) == ("Succeeded", {"Succeeded": 2}, 9)
 
 
+def test_what_a_run_computed_again_is_no_failed_task():
+    """It was counted as one in the head, and not listed below."""
+    first = sweep([({"y": "1"}, "Failed", {}), ({"y": "2"}, "Failed", {})], "one")
+    second = sweep([({"y": "2"}, "Succeeded", {})], "two")
+    points = (
+        PointRow("p1", 0, "1", {"y": 1}, "one", tasks=(("collect-0", None),)),
+        PointRow("p2", 1, "2", {"y": 2}, "two", tasks=(("collect-0", None),)),
+    )
+    whole = WholeRun("one", "default", (first, second), points=points)
+    data = page_data(whole, Results.of_run(whole))
+    assert data["counts"] == {"Failed": 1, "Superseded": 1, "Succeeded": 1}
+    assert len(data["failures"]) == 1
+
+
 def test_an_exit_handler_comes_last():
     document = run(pod("wf.a"), pod("wf.onExit", templateName="bye") | {"boundaryID": ""})
     assert titles(build_graph([document], Results.of([document]).tasks)) == {("a", "onExit")}

@@ -11,7 +11,7 @@ from typing import Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
-from hera_utils.argo.phases import COMPLETED, phase_or_pending
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_or_pending
 from hera_utils.error_lines import is_exit_code
 from hera_utils.report.graph import build_graph
 from hera_utils.report.plots import axes_of, choose_plots
@@ -49,7 +49,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "ended": ended if phase in COMPLETED else None,
         "facts": [list(pair) for pair in facts],
         "constants": _constants(run, results),
-        "counts": _counts(row.status for row in results.tasks),
+        "counts": _task_counts(results),
         "points": _counts(point.status for point in results.points),
         "waiting": any(map(_counts_waiting, run.documents)),
         "best": _best(run, results),
@@ -116,6 +116,14 @@ def _used_by(before: Json | None, row: TaskResult) -> Json | None:
         known = [one for one in (sums.get(name), row.used.get(name)) if one is not None]
         used[name] = max(known, default=None)
     return used
+
+
+def _task_counts(results: Results) -> dict[str, int]:
+    """Status → number of tasks. `Superseded`: the task failed, but its run computed it again, or its search stopped it."""
+    failures = set(map(id, results.failures))
+    return _counts(
+        "Superseded" if row.status in UNSUCCESSFUL and id(row) not in failures else row.status for row in results.tasks
+    )
 
 
 def _counts(statuses: Any) -> dict[str, int]:

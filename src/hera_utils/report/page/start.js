@@ -13,8 +13,9 @@ function head() {
   const tiles = [
     story.best ? [short(story.best.value), `${story.best.name}, at ${story.best.at}`] : null,
     points ? [`${short(sum(story.points, "Succeeded"))} of ${short(points)}`, "points done"] : null,
-    [`${short(sum(story.counts, "Succeeded"))} of ${short(sum(story.counts) - sum(story.counts, "Skipped", "Omitted"))}`, "tasks succeeded"],
+    [`${short(sum(story.counts, "Succeeded"))} of ${short(sum(story.counts) - sum(story.counts, "Skipped", "Omitted", "Superseded"))}`, "tasks succeeded"],
     failed ? [short(failed), failed === 1 ? "task failed" : "tasks failed"] : null,
+    story.counts.Superseded ? [short(story.counts.Superseded), "failed, then computed again or stopped by the search"] : null,
     story.retried ? [short(story.retried), story.retried === 1 ? "task retried" : "tasks retried"] : null,
     story.ended !== null && wall !== null ? [lasting(wall), "from start to end"] : null,
     story.seconds ? [lasting(story.seconds), story.waiting ? "tasks' time, waiting included" : "tasks' time"] : null,
