@@ -27,6 +27,8 @@ BRIEFLY = {
 }
 FEW_LINES = 5
 
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 # Two classes may bear one name where the field itself uses it twice, or where both are the right word on their side of a border.
 # Names with an underscore before them are private to their file.
 SHARED_CLASS_NAMES = {
@@ -145,3 +147,17 @@ def test_a_file_is_called_by_words_of_the_glossary():
 def test_a_plain_word_is_used():
     used = {form for word in words_of_file_names() for form in forms(word)}
     assert not sorted(plain_words() - used), "no file is called so any more"
+
+
+def test_a_function_that_a_docstring_names_exists():
+    """A word with an underscore between backquotes is a name of our code (or of a text in it), but for the examples."""
+    examples = {"construct_environment", "data_seed"}
+    identifiers = {word for path in SOURCES for word in re.findall(r"(?<![`\w])\w+", path.read_text(encoding="utf-8"))}
+    docstrings = (
+        ast.get_docstring(node) or ""
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, DOCUMENTED)
+    )
+    named = {word for text in docstrings for word in re.findall(r"`(_?[a-z][a-z0-9]*_[a-z0-9_]+)(?:\(\))?`", text)}
+    assert named - identifiers == examples

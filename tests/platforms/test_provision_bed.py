@@ -62,7 +62,7 @@ def test_the_whole_walk(as_user, environment):
     assert "data.HTTP_PROXY: 'http://proxy:3128'" in told
     assert PASSWORD not in told
     assert "cGxhbnRlZC" not in told  # base64 of its beginning
-    assert plan_changes(owner, environment, state="") == first  # a dry run plan_changes nothing
+    assert plan_changes(owner, environment, state="") == first  # a dry run changes nothing
     assert all(one.action == "create" for one in provision(owner, environment, state=""))
     assert set(actions(plan_changes(owner, environment, state="")).values()) == {"same"}
     assert all(one.action != "create" for one in provision(owner, environment, state=""))

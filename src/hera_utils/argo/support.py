@@ -1,6 +1,6 @@
 """The support of the local platform for each field of Argo's documents: executed, warned about, or refused; never ignored silently.
 
-Only `SUPPORT` (support_table.py) decides this: refusals and warnings of workflows and docs/coverage.md follow from it, and a test
+Only support_table.py decides this: refusals and warnings of workflows and docs/coverage.md follow from it, and a test
 requires a verdict for every reachable field of the schema.
 """
 

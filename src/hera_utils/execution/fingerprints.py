@@ -117,7 +117,7 @@ class Fingerprinter:
         return stored
 
     def fingerprint_fan_in(self, document: Json, ownership: TaskOwnership) -> str:
-        """The digest of the shared tasks that come after points, "" if there are none (compared by `is_same_rest`)."""
+        """The digest of the shared tasks that come after points, "" if there are none (compared by `is_rest_unchanged`)."""
         owners = {task for tasks in ownership.tasks.values() for task, _ in tasks}
         reader = _DocumentReader(document, self)
         fan_in = {
@@ -131,7 +131,7 @@ class Fingerprinter:
         return f"{digest(fan_in)}+{digest(reader.join(reached, {}))}"
 
     def fingerprint_gather(self, document: Json) -> str:
-        """The digest of a workflow that runs after all points (compared by `is_same_rest`)."""
+        """The digest of a workflow that runs after all points (compared by `is_rest_unchanged`)."""
         named = {"generateName": (document.get("metadata") or {}).get("generateName")}
         return f"{digest({**document, 'metadata': named})}+{digest(self.fingerprint_workflow(document))}"
 

@@ -213,7 +213,7 @@ def collect_run(client: ArgoClient, runs: Path, name: str = "", *, facts: Json |
 
 
 def stop_run(client: ArgoClient, runs: Path, name: str) -> list[str]:
-    """Stop the workflows of a run that have not ended, and return their names. name: as in `run_as_it_stands`."""
+    """Stop the workflows of a run that have not ended, and return their names. name: as in `collect_run`."""
     stopped = []
     for document in load_run(client, name or newest_run(runs), [runs]).documents:
         if outcome(document).phase not in COMPLETED:

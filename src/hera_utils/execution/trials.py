@@ -39,10 +39,10 @@ def _number(text: str) -> Any:
         except ValueError:
             continue
     try:
-        number = json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
-    return number if isinstance(number, bool) else text
+    return value if isinstance(value, bool) else text
 
 
 class RecordedTrials:

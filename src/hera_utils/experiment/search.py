@@ -11,7 +11,7 @@ methods:
 
 and, if it stops points early, `prune(point, steps)`: whether to stop a point that has reported these values (step → value).
 
-A search is repeated from its beginning each time it is used: a new sampler gets the known results, round by round (`Course`). So a
+A search is repeated from its beginning each time it is used: a new sampler gets the known results, round by round (`SearchProgress`). So a
 sampler must choose the same points when it gets the same results.
 """
 

@@ -171,8 +171,7 @@ def _template_outputs(template: Json, scope: Scope) -> Json | None:
             if artifact.get("optional") and "Unable to resolve" in fault.message:
                 continue
             raise Fault(f"unable to resolve outputs from scope: {fault.message}") from None
-        filled = {"name": artifact["name"]}
-        artifacts.append({**resolved, **filled})
+        artifacts.append({**resolved, "name": artifact["name"]})
     if artifacts:
         result["artifacts"] = artifacts
     return result

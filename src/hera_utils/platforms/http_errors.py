@@ -252,7 +252,7 @@ def error_of_reply(connection: Connection, reply: requests.Response, token: str)
 
 
 def _of_gateway(connection: Connection, reply: requests.Response) -> HeraUtilsError:
-    """The error for a error_of_reply that is not in Argo's form."""
+    """The error for an answer that is not in Argo's form."""
     status, url = reply.status_code, connection.argo_server
     if status == 403 and not _is_page(reply):  # an Argo server says only `Forbidden` to requests for artifacts
         return AccessError(f"the Argo server at {url} forbids this (403)", fix=_RIGHT)

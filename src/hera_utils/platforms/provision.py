@@ -105,7 +105,7 @@ def provision(
     folders: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> list[Change]:
-    """Create or change the objects of the environment; a second call plan_changes nothing. Returns what was done.
+    """Create or change the objects of the environment; a second call changes nothing. Returns what was done.
 
     Raises ResourceError with all problems before anything is changed.
     """
@@ -139,7 +139,7 @@ def refuse_blocked_changes(planned: Sequence[Change], namespace: str) -> None:
     fixes = "\n".join(dict.fromkeys(filter(None, (change.fix for change in blocked))))
     if len(listed) == 1:
         raise ResourceError(f"{listed[0]} (namespace {namespace})", fix=fixes)
-    lines = "\n".join(f"  ✘ {one}" for one in listed)
+    lines = "\n".join(f"  ✘ {line}" for line in listed)
     raise ResourceError(
         f"nothing was changed in the namespace {namespace}, {len(listed)} conflicts:\n{lines}", fix=fixes
     )

@@ -174,7 +174,7 @@ def _check_templates(reach: Reach) -> Iterator[Finding]:
 # --- images, programs, packages --------------------------------------------------------------------------------------------
 
 
-def _check_containers(reach: Reach) -> Iterator[tuple[str, Json]]:
+def _containers_of(reach: Reach) -> Iterator[tuple[str, Json]]:
     """(template, container) of every container of every template."""
     for template in reach.spec.get("templates") or ():
         name = str(template.get("name") or "")
@@ -183,7 +183,7 @@ def _check_containers(reach: Reach) -> Iterator[tuple[str, Json]]:
 
 def _check_programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:
     """Programs of containers with a stand-in that this machine lacks; none is reported if a volume or an artifact may contain it."""
-    for name, container in _check_containers(reach):
+    for name, container in _containers_of(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = stand_ins.get(str(container.get("image") or ""))
         if entry is None or not command or "{{" in command or (entry.get("python") and "python" in command):
@@ -208,7 +208,7 @@ def _check_packages(context: CLIContext, stand_ins: Mapping[str, Json], reach: R
     """Modules that Python scripts, and functions of Hera's runner, import and that their interpreter does not have."""
     # Python → module → (the first template that imports the module, whether an inline script does).
     needed: dict[str, dict[str, tuple[str, bool]]] = {}
-    for name, container in _check_containers(reach):
+    for name, container in _containers_of(reach):
         command = next(iter(container.get("command") or ()), "")
         entry = stand_ins.get(str(container.get("image") or "")) or {}
         if "python" not in os.path.basename(command) or not entry.get("python"):
@@ -254,7 +254,7 @@ def _folder_of_script() -> Path:
 def _check_ports(reach: Reach) -> Iterator[Finding]:
     """Ports of this machine (`hostPort`, `hostNetwork`) that another program uses; that program would answer instead of the pod."""
     whole = bool(reach.spec.get("hostNetwork"))
-    for name, container in _check_containers(reach):
+    for name, container in _containers_of(reach):
         for port in container.get("ports") or ():
             number = port.get("hostPort") or (port.get("containerPort") if whole else None)
             if isinstance(number, int) and _is_taken(number):

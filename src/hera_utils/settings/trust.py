@@ -5,7 +5,7 @@ the project's workflows run. It may not send the user's credential to a server, 
 name a program or state folder that would act as the user, nor whom to notify of runs, nor files outside its own folder.
 `hera-utils trust` allows this for the present content of that file and of the programs and certificates of the project that it names.
 
-`concerns` finds what a file decides; the functions below it read and write the list of trusted files.
+`find_concerns` finds what a file decides; the functions below it read and write the list of trusted files.
 """
 
 from __future__ import annotations
