@@ -7,7 +7,6 @@ import pty
 import select
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from hera_utils import ExecutionEngine, Experiment, Inputs, SettingsError, grid
 from hera_utils.execution.reporter import NullReporter
 from hera_utils.runs.notification import Ending, _ring, notify
 from hera_utils.settings.sources import Surroundings, read_settings
+from http_server import serve_http
 
 HELLO = """
 from hera.workflows import Container, Workflow
@@ -41,15 +41,9 @@ def receiver():
         def log_message(self, *words):
             pass
 
-    server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
-    server.messages, server.status = [], 200
-    server.address = f"json://127.0.0.1:{server.server_port}/{KEY}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve_http(Hook, messages=[], status=200) as server:
+        server.address = f"json://127.0.0.1:{server.server_port}/{KEY}"
+        yield server
 
 
 def a_command(folder):

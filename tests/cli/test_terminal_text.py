@@ -8,12 +8,12 @@ import re
 import select
 import subprocess
 import sys
-import threading
 from urllib.parse import unquote
 
 import pytest
 
 from hera_utils.terminal_text import cell, log_lines, visible
+from http_server import serve_http
 
 
 @pytest.mark.parametrize(
@@ -186,18 +186,14 @@ def test_no_command_obeys_what_a_server_or_a_project_writes(tmp_path):
     (tmp_path / "hera-utils.toml").write_text(
         f"argo_namespace = 'default'\nregistry = {json.dumps('r' + EVIL)}\n[images]\n{json.dumps(EVIL)} = \"pull\"\n"
     )
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Evil)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("ARGO", "KUBE", "HERA"))}
     environ |= {
         "HOME": str(tmp_path), "TERM": "xterm-256color", "ARGO_TOKEN": "x", "ARGO_SECURE": "false",
-        "ARGO_SERVER": f"127.0.0.1:{server.server_port}", "COLUMNS": "200", "LINES": "50",
+        "COLUMNS": "200", "LINES": "50",
     }  # fmt: skip
-    try:
+    with serve_http(Evil) as server:
+        environ["ARGO_SERVER"] = server.url.removeprefix("http://")
         written = on_a_terminal([sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environ)
-    finally:
-        server.shutdown()
-        server.server_close()
     parts = re.split(r"=== (\[.*?\])\r\n", written)[1:]
     said = dict(zip(parts[::2], parts[1::2], strict=True))
     assert len(said) == len(COMMANDS), written

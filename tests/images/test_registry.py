@@ -22,6 +22,7 @@ from hera_utils.images.pull import pull
 from hera_utils.images.reference import Reference
 from hera_utils.images.registry import RegistryClient, resolve
 from hera_utils.local_platform.serving.certificate import certificate
+from http_server import serve_http
 
 ANYBODY = Logins()
 NAME = "kubernetes.default.svc"  # a name in the certificate that does not resolve to the loopback address
@@ -423,12 +424,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def proxy():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    server.asked, server.refuses, server.daemon_threads = [], 0, True
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serve_http(Proxy, asked=[], refuses=0) as server:
+        yield server
 
 
 def test_the_way_through_a_proxy(secure, own, proxy, store, monkeypatch):

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import json
 import ssl
-import threading
 
 import pytest
 import toy_parts as toys
@@ -18,6 +17,7 @@ from hera_utils.interpreter.events import ShutdownRequested
 from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.serving.certificate import certificate
+from http_server import serve_http
 from waiting import until
 
 
@@ -66,10 +66,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with serve_http(Handler) as server:
+        yield server.url
 
 
 def run(platform, template):
@@ -160,18 +158,15 @@ def test_http_goes_through_the_proxy_of_the_environment_but_not_to_this_machine(
 
 def test_http_trusts_whom_the_environment_says(platform, tmp_path, monkeypatch):
     made = certificate(tmp_path / "tls")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.server, made.key)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    template = {"http": {"url": f"https://localhost:{server.server_port}/"}}
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
-    assert run(platform, template)["phase"] == "Failed"
-    monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
-    assert run(platform, template)["phase"] == "Succeeded"
-    server.shutdown()
+    with serve_http(Handler, context) as server:
+        template = {"http": {"url": f"https://localhost:{server.server_port}/"}}
+        assert run(platform, template)["phase"] == "Failed"
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        assert run(platform, template)["phase"] == "Succeeded"
 
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value}\n"

@@ -8,8 +8,7 @@ import io
 import ipaddress
 import json
 import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -23,6 +22,7 @@ from cryptography.x509.oid import NameOID
 from hera_utils.local_platform.platform import LocalPlatform
 from hera_utils.local_platform.pods.pod import web
 from hera_utils.local_platform.pods.pod.errors import PodFault
+from http_server import serve_http
 
 SECRETS = {
     "user": "ada", "password": "pass:word", "id": "client id", "client-secret": "s3cr+t/=", "access-token": "unused",
@@ -88,25 +88,15 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(201)
 
 
-def _served(context=None):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.asked, server.kept = [], {}
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
 @pytest.fixture(scope="module")
 def server():
-    server = _served()
-    yield server
-    server.shutdown()
+    with serve_http(Handler, asked=[], kept={}) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def url(server):
-    return f"http://127.0.0.1:{server.server_port}"
+    return server.url
 
 
 @pytest.fixture(scope="module")
@@ -232,15 +222,12 @@ def test_a_closed_port_is_told_as_go_does(tmp_path):
 
 
 def test_another_host_never_learns_the_password(server, url, tmp_path):
-    other = _served()
-    try:
-        at = {"url": f"{url}/to/http://127.0.0.1:{other.server_port}/echo", "auth": BASIC}
+    with serve_http(Handler, asked=[]) as other:
+        at = {"url": f"{url}/to/{other.url}/echo", "auth": BASIC}
         held = {"auth.basicAuth.usernameSecret": "ada", "auth.basicAuth.passwordSecret": "pass:word"}
         web.download({"kind": "http", "at": at, "secrets": held}, str(tmp_path / "x"))
         assert "Authorization" in server.asked[-1][2]
         assert "Authorization" not in other.asked[-1][2]
-    finally:
-        other.shutdown()
 
 
 def test_proxies_are_those_of_the_environment(server, url, tmp_path, monkeypatch):
@@ -255,23 +242,20 @@ def test_a_client_certificate_is_shown(tmp_path, monkeypatch):
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(certificate)
     context.verify_mode = ssl.CERT_REQUIRED
-    server = _served(context)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     auth = {"clientCert": {"clientCertSecret": {"name": "c", "key": "c"}, "clientKeySecret": {"name": "c", "key": "k"}}}
-    place = {"kind": "http", "at": {"url": f"https://127.0.0.1:{server.server_port}/x", "auth": auth}}
     held = {
         "auth.clientCert.clientCertSecret": certificate.read_text(),
         "auth.clientCert.clientKeySecret": key.read_text(),
     }
-    try:
+    with serve_http(Handler, context, asked=[]) as server:
+        place = {"kind": "http", "at": {"url": f"https://127.0.0.1:{server.server_port}/x", "auth": auth}}
         web.download({**place, "secrets": held}, str(tmp_path / "x"))
         assert "Host" in json.loads((tmp_path / "x").read_text())
         with pytest.raises(PodFault):
             web.download({"kind": "http", "at": {"url": place["at"]["url"]}}, str(tmp_path / "x"))
         with pytest.raises(PodFault, match="failed to read the client certificate"):
             web.download({**place, "secrets": dict.fromkeys(held, "no certificate")}, str(tmp_path / "x"))
-    finally:
-        server.shutdown()
 
 
 def _certificate(folder):

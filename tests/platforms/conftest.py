@@ -2,7 +2,6 @@
 
 import copy
 import json
-import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +10,7 @@ import pytest
 
 from hera_utils.platforms.connection import Connection
 from hera_utils.testing import hera_utils_server, local_platform  # noqa: F401 - fixtures
+from http_server import serving
 
 TOKEN = "planted-token-5e1f"
 
@@ -100,9 +100,5 @@ class Double(ThreadingHTTPServer):
 @pytest.fixture
 def double():
     server = Double()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server

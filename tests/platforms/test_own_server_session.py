@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hera_utils.platforms import own_server_session
 from hera_utils.platforms.connection import Connection
 from hera_utils.platforms.own_server_session import OwnServerSession
+from http_server import serve_http
 
 BIG = b"0123456789" * 100_000
 
@@ -79,20 +80,14 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    server.ports, server.daemon_threads = [], True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve_http(Echo, ports=[]) as server:
+        yield server
 
 
 @pytest.fixture
 def url(server):
     server.ports.clear()
-    return f"http://127.0.0.1:{server.server_port}"
+    return server.url
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ import select
 import socket
 import ssl
 import sys
-import threading
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from ipaddress import ip_address
 
 import pytest
@@ -27,6 +26,7 @@ from hera_utils.platforms.hera_binding import bind_hera
 from hera_utils.platforms.token import expiry
 from hera_utils.platforms.token_sources import CommandToken, FileToken
 from hera_utils.settings.sources import Surroundings, read_settings
+from http_server import serve_http
 
 TOKEN = "planted-token-9c1e"
 VERSION = "/api/v1/version"
@@ -103,15 +103,8 @@ class Relay(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def relay():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Relay)
-    server.daemon_threads, server.seen, server.password = True, [], None
-    server.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve_http(Relay, seen=[], password=None) as server:
+        yield server
 
 
 @pytest.fixture

@@ -271,26 +271,12 @@ def background() -> None:
     gc.disable()  # garbage collections during the imports would find nothing
     start = contextlib.ExitStack()
     start.enter_context(cached_bytecode("serve"))
-    try:
-        from hera_utils.local_platform.server import Serving, import_modules
-
-        import_modules()
-    except Exception:  # told in the log, which the order names
-        if line := sys.stdin.readline():
-            order = json.loads(line)
-            _move_to(Path(order["state"]), Path(order["log"]))
-        raise
-    pipe, line = int(sys.argv[1]), sys.stdin.readline()
-    if not line:
-        return
-    order = json.loads(line)
-    state, serving = Path(order["state"]), Serving(**order["serving"])
 
     def answer(message: Json) -> None:
         # The client that started this process may have ended.
         with (
             contextlib.suppress(OSError),
-            open(pipe, "w", encoding="utf-8") as starter,
+            open(int(sys.argv[1]), "w", encoding="utf-8") as starter,
         ):
             starter.write(json.dumps(message) + "\n")
 
@@ -300,13 +286,22 @@ def background() -> None:
         gc.freeze()
         gc.enable()
 
+    order: Json = {}
     try:
-        _move_to(state, Path(order["log"]))
-        serve(state, serving, ready=ready)
+        try:
+            from hera_utils.local_platform.server import Serving, import_modules
+
+            import_modules()
+        finally:  # also what could not be imported is told in the log, which the order names
+            if line := sys.stdin.readline():
+                order = json.loads(line)
+                _move_to(Path(order["state"]), Path(order["log"]))
+        if order:
+            serve(Path(order["state"]), Serving(**order["serving"]), ready=ready)
     except HeraUtilsError as error:
         taken = isinstance(error, _Taken)  # the client then checks again, because the other server may just be ending
         with contextlib.suppress(HeraUtilsError):  # the lock itself may be the problem
-            taken = taken or _is_locked(state)
+            taken = taken or _is_locked(Path(order["state"]))
         answer({"taken": True} if taken else {"error": error.message, "fix": error.fix})
         raise SystemExit(error.exit_status) from None
 

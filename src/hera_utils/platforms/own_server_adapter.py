@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import requests.adapters
 import urllib3
 import urllib3.connection
 
-from hera_utils.platforms.own_server import REJOIN_PAUSES, why_not_ours
-from hera_utils.platforms.token import bare_token
+from hera_utils.platforms.own_server import LatestServer, why_not_ours
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
@@ -39,36 +37,34 @@ class RejoiningAdapter(requests.adapters.BaseAdapter):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self._first = self._server = connection
+        self._latest = LatestServer(connection, (requests.ConnectionError,), _was_never_sent)
         self._adapter = OwnServerAdapter(connection.process)
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        if bare_token(request.headers.get("Authorization", "")) != self._first.token:
-            return self._adapter.send(request, *arguments, **options)  # the script's own token must not go elsewhere
         path = str(request.url).removeprefix(self._first.argo_server)
-        for pause in REJOIN_PAUSES:
-            try:
-                answer = self._adapter.send(self._for_server(request, path), *arguments, **options)
-                if answer.status_code != 401 or self._server.rejoin is None:
-                    return answer
-                answer.close()
-            except requests.ConnectionError as error:
-                reason = getattr(error.args[0] if error.args else None, "reason", None)
-                unsent = isinstance(reason, urllib3.exceptions.NewConnectionError)
-                if self._server.rejoin is None or not (unsent or request.method == "GET"):
-                    raise
-            time.sleep(pause)
-            self._server = self._server.rejoin()
-            self._adapter.close()
-            self._adapter = OwnServerAdapter(self._server.process)
-        return self._adapter.send(self._for_server(request, path), *arguments, **options)
 
-    def _for_server(self, request: requests.PreparedRequest, path: str) -> requests.PreparedRequest:
-        request.url = self._server.argo_server + path
-        request.headers["Authorization"] = f"Bearer {self._server.token}"
-        return request
+        def send_to(server: Connection | None) -> requests.Response:
+            if server is not None:
+                if server is not self._server:
+                    self._server = server
+                    self._adapter.close()
+                    self._adapter = OwnServerAdapter(server.process)
+                request.url = server.argo_server + path
+                request.headers["Authorization"] = f"Bearer {server.token}"
+            return self._adapter.send(request, *arguments, **options)
+
+        answer: requests.Response = self._latest.ask(
+            str(request.method), request.headers.get("Authorization", ""), send_to
+        )
+        return answer
 
     def close(self) -> None:
         self._adapter.close()
+
+
+def _was_never_sent(error: OSError) -> bool:
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(reason, urllib3.exceptions.NewConnectionError)
 
 
 def _pool(pool: Any, connection: Any, process: int | None) -> Any:

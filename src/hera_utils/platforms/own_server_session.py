@@ -10,16 +10,15 @@ import contextlib
 import json
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 import httptools
 
-from hera_utils.platforms.own_server import REJOIN_PAUSES, why_not_ours
-from hera_utils.platforms.token import bare_token
+from hera_utils.platforms.own_server import LatestServer, why_not_ours
 
 if TYPE_CHECKING:
     from hera_utils.platforms.connection import Connection
@@ -171,36 +170,32 @@ class OwnServerSession:
 
 
 class RejoiningSession(OwnServerSession):
-    """A session for Hera's services, which know one address: after a crash of the local server, requests go to its successor.
+    """A session for Hera's services, which know one address: after a crash of the local server, requests go to its successor."""
 
-    A request is repeated only if it cannot be done twice: if it is a read, if there was no connection, or if the next server, on the same
-    port, refused the token.
-    """
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._latest = LatestServer(
+            connection, (NotConnected, ConnectionError), lambda error: isinstance(error, NotConnected)
+        )
 
     def _reply(self, request: _Request) -> Reply:
-        if bare_token(request.headers.get("Authorization", "")) != self._connection.token:
-            return super()._reply(request)  # the script's own token must not go to another server
-        for pause in REJOIN_PAUSES:
-            try:
-                reply = super()._reply(self._for_server(request))
-                if reply.status_code != 401 or self._server.rejoin is None:
-                    return reply
-                reply.close()
-            except OSError as error:
-                if self._server.rejoin is None or not (isinstance(error, NotConnected) or request.method == "GET"):
-                    raise
-            time.sleep(pause)
-            self._server = self._server.rejoin()
-            self._close_idle()
-        return super()._reply(self._for_server(request))
+        reply: Reply = self._latest.ask(
+            request.method, request.headers.get("Authorization", ""), partial(self._reply_of, request)
+        )
+        return reply
+
+    def _reply_of(self, request: _Request, server: Connection | None) -> Reply:
+        if server is not None:
+            if server is not self._server:
+                self._server = server
+                self._close_idle()
+            request = replace(request, headers={**request.headers, "Authorization": f"Bearer {server.token}"})
+        return super()._reply(request)
 
     def _adapter(self) -> Any:
         from hera_utils.platforms.own_server_adapter import RejoiningAdapter
 
         return RejoiningAdapter(self._connection)
-
-    def _for_server(self, request: _Request) -> _Request:
-        return replace(request, headers={**request.headers, "Authorization": f"Bearer {self._server.token}"})
 
 
 class _Socket:
