@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -340,6 +341,9 @@ def test_files_of_claims(user):
     (folder / "collect" / "a.csv").write_text("1,2\n")
     assert "1 file" in user.type("cp", "results:/collect", "here")
     assert (user.folder / "here" / "a.csv").read_text() == "1,2\n"
+    user.type("cp", "here/a.csv", "results:inputs/")
+    assert (folder / "inputs" / "a.csv").exists()
+    shutil.rmtree(folder)  # as of a claim that no task has used yet
     user.type("cp", "here/a.csv", "results:inputs/")
     assert (folder / "inputs" / "a.csv").exists()
     assert "no-such-claim" in user.type("cp", "no-such-claim:/x", ".", status=2)

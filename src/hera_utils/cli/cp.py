@@ -27,8 +27,14 @@ ARTIFACT = "artifact:"
 @click.argument("source", shell_complete=complete_with("claims", "files"))
 @click.argument("target", shell_complete=complete_with("claims", "files"))
 @click.option("--unpack", is_flag=True, help="Unpack what Argo packed (.tgz).")
+@click.option(
+    "--image",
+    default="busybox",
+    show_default=True,
+    help="Image of the task that reads a claim in a cluster; it needs the program `true`.",
+)
 @settings_options
-def command(source: str, target: str, unpack: bool) -> int:
+def command(source: str, target: str, unpack: bool, image: str) -> int:
     """Copy a file or a folder between this machine and a claim (CLAIM:PATH), or download the output artifacts of a run.
 
     \b
@@ -37,6 +43,9 @@ def command(source: str, target: str, unpack: bool) -> int:
     hera-utils cp artifact:@latest ./here              every artifact of a run, as here/TASK/NAME
     hera-utils cp artifact:@latest/TASK ./here         those of a task, or of all items of a fan-out
     hera-utils cp artifact:@latest/TASK/NAME ./here    one of them
+
+    In a cluster files can be copied from a claim only: a task makes an artifact of them (in the cluster's artifact repository, where this
+    copy stays).
 
     An artifact is copied as it is stored: an archived one (Argo's default) is a .tgz, unless --unpack. Several are copied at once; when
     some are there already the rest is copied. here/SHA256SUMS and here/artifacts.json tell what they are.
@@ -48,8 +57,13 @@ def command(source: str, target: str, unpack: bool) -> int:
     settings = context()
     if source.startswith(ARTIFACT):
         return _copy_artifacts(source, Path(target), unpack)
-    cluster = Cluster(connect(settings))
-    done = copy(cluster, source, target, state=settings.state)
+    connection = connect(settings)
+    if connection.local:
+        done = copy(Cluster(connection), source, target, state=settings.state)
+    else:
+        from hera_utils.cli.claim_download import download
+
+        done = download(connection, source, target, image)
     print_line(f"{counted(done.files, 'file')}, {size_in_words(done.bytes)}, to {done.target}")
     return 0
 

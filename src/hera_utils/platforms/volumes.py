@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError, UnsupportedError
+from hera_utils.errors import LayoutError, Refused, ResourceError, SettingsError
 from hera_utils.local_platform.pods.pod import open_beneath
 from hera_utils.local_platform.pods.pod.errors import LeadsOut
-from hera_utils.platforms.claim_folders import claim_folder
+from hera_utils.platforms.claim_folders import claim_folder, make_folder
 from hera_utils.platforms.cluster import Cluster
 from hera_utils.wording import system_reason
 
@@ -33,6 +33,19 @@ class ClaimPath:
     claim: str
     path: str
 
+    @property
+    def name(self) -> str:
+        """The name of what is there: the last part of the path, or the claim's name."""
+        return PurePosixPath(self.path).name if self.path.strip("./") else self.claim
+
+    def check(self) -> None:
+        """Raise LayoutError for a path that leaves the claim."""
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or "\x00" in self.path:
+            raise LayoutError(
+                f"`{self.claim}:{self.path}` leaves the claim", fix="give a path relative to the claim, without `..`"
+            )
+
 
 def place(text: str) -> ClaimPath | Path:
     """`claim:path`, or a path of this machine (write `./a:b` for a file with a colon in its name)."""
@@ -48,12 +61,6 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> CopyResul
     In an existing folder it keeps its own name, as with cp -r. Links are copied as links if they stay inside the copied folder; a link
     that leads out of a claim is refused. Raises ResourceError if something is missing, LayoutError for a path that leaves the claim.
     """
-    if not cluster.local:
-        raise UnsupportedError(
-            "Argo's API does not reach the files of a claim in a cluster",
-            fix="let a task declare an output artifact: hera-utils cp artifact:RUN; or use kubectl cp with a pod that mounts the "
-            "claim (docs/cluster.md, Files of a claim, shows a workflow and a pod)",
-        )
     origin, goal = place(source), place(target)
     if not isinstance(origin, ClaimPath) and not isinstance(goal, ClaimPath):
         raise SettingsError(
@@ -66,14 +73,21 @@ def copy(cluster: Cluster, source: str, target: str, *, state: str) -> CopyResul
         )
     there = _path_on_this_machine(cluster, goal, state)
     if there.is_dir() or target.endswith("/") or (isinstance(goal, ClaimPath) and goal.path in ("", ".")):
-        name = here.name if not isinstance(origin, ClaimPath) or origin.path.strip("./") else origin.claim
-        there = there / name
+        there = there / (origin.name if isinstance(origin, ClaimPath) else here.name)
     if there == here or here in there.parents:
         raise SettingsError(f"`{source}` would be copied into itself", fix="name a target outside of it")
     # Neither reading nor writing may leave these folders, which are the claims' if a claim is involved.
     inside = _root(cluster, origin, state) if isinstance(origin, ClaimPath) else None
     goal_root = _root(cluster, goal, state) if isinstance(goal, ClaimPath) else _users_folder(there.parent)
     return _copy_tree(here, there, inside, goal_root)
+
+
+def copy_downloaded(folder: Path, name: str, target: str) -> CopyResult:
+    """Copy the file or folder `name` in `folder` to a path of this machine, as `copy` does. Raises ResourceError, LayoutError."""
+    there = Path(os.path.expanduser(target)).absolute()
+    if there.is_dir() or target.endswith("/"):
+        there = there / name
+    return _copy_tree(folder / name, there, None, _users_folder(there.parent))
 
 
 def _users_folder(folder: Path) -> Path:
@@ -89,7 +103,9 @@ def _users_folder(folder: Path) -> Path:
 
 def _root(cluster: Cluster, where: ClaimPath, state: str) -> Path:
     try:
-        return claim_folder(cluster, where.claim, state).resolve()
+        folder = claim_folder(cluster, where.claim, state)
+        make_folder(folder, where.claim)  # the first task that uses a claim creates its folder
+        return folder.resolve()
     except Refused as error:
         if error.reason != "NotFound":
             raise
@@ -103,10 +119,7 @@ def _root(cluster: Cluster, where: ClaimPath, state: str) -> Path:
 def _path_on_this_machine(cluster: Cluster, where: ClaimPath | Path, state: str) -> Path:
     if isinstance(where, Path):
         return where.absolute()
-    if PurePosixPath(where.path).is_absolute() or ".." in PurePosixPath(where.path).parts or "\x00" in where.path:
-        raise LayoutError(
-            f"`{where.claim}:{where.path}` leaves the claim", fix="give a path relative to the claim, without `..`"
-        )
+    where.check()
     root = _root(cluster, where, state)
     folder = root / where.path
     _check_stays_inside(folder, root, f"{where.claim}:{where.path}")
