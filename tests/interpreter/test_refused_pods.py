@@ -102,3 +102,16 @@ def test_what_kubernetes_takes_is_launched() -> None:
     }
     play = Play(workflow(spec_of({"container": container, "workflow": more})), "live")
     assert (play.phase, len(play.launched)) == ("Running", 1)
+
+
+def test_a_container_of_a_set_cannot_mount_what_only_the_workflow_has() -> None:
+    """Argo gives the pod the volumes that the set itself mounts; that of one of its containers is not among them."""
+    container = {**COMMAND, "name": "main", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    template = {"name": "main", "containerSet": {"containers": [container]}}
+    spec = {"entrypoint": "main", "templates": [template], "volumes": [{"name": "v", "emptyDir": {}}]}
+    play = Play(workflow(spec), "live")
+    assert play.launched == []
+    missing = [f'spec.containers[{index}].volumeMounts[0].name: Not found: "v"' for index in (0, 1)]
+    assert play.message == f'error in entry template execution: Pod "wf" is invalid: [{", ".join(missing)}]'
+    template["containerSet"]["volumeMounts"] = container.pop("volumeMounts")
+    assert len(Play(workflow(spec), "live").launched) == 1

@@ -40,30 +40,30 @@ _ONLY_ALWAYS = "may not be set for init containers without restartPolicy=Always"
 
 @dataclass(frozen=True)
 class Executor:
-    """Argo's additions to a pod before those of the template: names of its containers and init containers, and the number of volumes."""
+    """Argo's additions to a pod before those of the template: the names of its containers, init containers and volumes."""
 
     containers: tuple[str, ...] = ()
     inits: tuple[str, ...] = ()
-    volumes: int = 0
+    volumes: tuple[str, ...] = ()
 
 
 NO_EXECUTOR = Executor()
-ARGO = Executor(("wait",), ("init",), 2)
+ARGO = Executor(("wait",), ("init",), ("var-run-argo", "tmp-dir-argo"))
 
 
-def check_containers(spec: Json, own: Executor, broken: set[str]) -> Iterator[str]:
-    """The complaints about all containers. broken: names of invalid volumes, which mounts cannot find."""
+def check_containers(spec: Json, own: Executor, mountable: set[str]) -> Iterator[str]:
+    """The complaints about all containers. mountable: the names of valid volumes."""
     containers, inits = spec.get("containers") or (), spec.get("initContainers") or ()
     if own.containers:  # the executor mounts what the main container does
         for container in containers:
             if container.get("name") == "main":
                 yield from _check_mounts(
-                    {"volumeMounts": container.get("volumeMounts")}, "spec.containers[0]", broken, mirrored=True
+                    {"volumeMounts": container.get("volumeMounts")}, "spec.containers[0]", mountable, mirrored=True
                 )
     names = set(own.containers)
     for index, container in enumerate(containers, start=len(own.containers)):
         path = f"spec.containers[{index}]"
-        yield from _check_common_fields(container, path, broken)
+        yield from _check_common_fields(container, path, mountable)
         yield from _check_unique_name(container, path, names)
         yield from _check_lifecycle(container.get("lifecycle") or {}, f"{path}.lifecycle")
         yield from _check_probes(container, path)
@@ -74,7 +74,7 @@ def check_containers(spec: Json, own: Executor, broken: set[str]) -> Iterator[st
     for index, name in enumerate(own.inits):
         yield from _check_unique_name({"name": name}, f"spec.initContainers[{index}]", names)
     for index, container in enumerate(inits, start=len(own.inits)):
-        yield from _check_init_container(container, f"spec.initContainers[{index}]", names, broken)
+        yield from _check_init_container(container, f"spec.initContainers[{index}]", names, mountable)
     if spec.get("hostNetwork"):
         yield from _check_host_network(containers, len(own.containers))
     for group, listed, before in (("containers", containers, own.containers), ("initContainers", inits, own.inits)):
@@ -86,8 +86,8 @@ def check_containers(spec: Json, own: Executor, broken: set[str]) -> Iterator[st
                 )
 
 
-def _check_init_container(container: Json, path: str, names: set[str], broken: set[str]) -> Iterator[str]:
-    yield from _check_common_fields(container, path, broken)
+def _check_init_container(container: Json, path: str, names: set[str], mountable: set[str]) -> Iterator[str]:
+    yield from _check_common_fields(container, path, mountable)
     yield from check_optional_choice(
         f"{path}.restartPolicy", container.get("restartPolicy"), "Always", "Never", "OnFailure"
     )
@@ -108,7 +108,7 @@ def _check_unique_name(container: Json, path: str, names: set[str]) -> Iterator[
     names.add(name)
 
 
-def _check_common_fields(container: Json, path: str, broken: set[str]) -> Iterator[str]:
+def _check_common_fields(container: Json, path: str, mountable: set[str]) -> Iterator[str]:
     name = container.get("name") or ""
     if not name:
         yield required(f"{path}.name")
@@ -123,7 +123,7 @@ def _check_common_fields(container: Json, path: str, broken: set[str]) -> Iterat
         yield from _check_variable(variable, f"{path}.env[{index}]")
     for index, source in enumerate(container.get("envFrom") or ()):
         yield from _check_variable_source(source, f"{path}.envFrom", index)
-    yield from _check_mounts(container, path, broken)
+    yield from _check_mounts(container, path, mountable)
     yield from check_optional_choice(
         f"{path}.imagePullPolicy", container.get("imagePullPolicy"), "Always", "IfNotPresent", "Never"
     )
@@ -249,7 +249,7 @@ def _check_variable_source(source: Json, path: str, index: int) -> Iterator[str]
 # --- mounts -------------------------------------------------------------------------------------------------------------
 
 
-def _check_mounts(container: Json, path: str, broken: set[str], *, mirrored: bool = False) -> Iterator[str]:
+def _check_mounts(container: Json, path: str, mountable: set[str], *, mirrored: bool = False) -> Iterator[str]:
     """The complaints about mounts. mirrored: whether they are the executor's copies of these mounts, below another folder."""
     places: set[str] = set()
     privileged = (container.get("securityContext") or {}).get("privileged")
@@ -257,7 +257,7 @@ def _check_mounts(container: Json, path: str, broken: set[str], *, mirrored: boo
         at, name = f"{path}.volumeMounts[{index}]", mount.get("name") or ""
         if not name:
             yield required(f"{at}.name")
-        if name in broken or not name:
+        if name not in mountable:
             yield f'{at}.name: Not found: "{name}"'
         place = mount.get("mountPath") or ""
         if not place and not mirrored:

@@ -54,9 +54,9 @@ def pod_fault(pod: Json, own: containers.Executor = containers.NO_EXECUTOR) -> s
 
 
 def check_spec(spec: Json, own: containers.Executor) -> Iterator[str]:
-    broken: set[str] = set()
-    yield from volumes.check_volumes(spec.get("volumes") or (), own.volumes, broken)
-    yield from containers.check_containers(spec, own, broken)
+    mountable = set(own.volumes)
+    yield from volumes.check_volumes(spec.get("volumes") or (), len(own.volumes), mountable)
+    yield from containers.check_containers(spec, own, mountable)
     for field, rule in _RULES:
         if spec.get(field) is not None:
             yield from rule(spec, spec[field], f"spec.{field}")

@@ -16,9 +16,8 @@ _LARGEST_MODE = 0o777
 _HOST_PATHS = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 
 
-def check_volumes(volumes: Sequence[Json], before: int, broken: set[str]) -> Iterator[str]:
-    """The complaints about volumes. before: number of volumes that Argo adds before them. broken: receives the names of invalid ones."""
-    names: set[str] = set()
+def check_volumes(volumes: Sequence[Json], before: int, names: set[str]) -> Iterator[str]:
+    """The complaints about volumes. before: number of volumes that Argo adds before them. names: receives those of valid ones."""
     for index, volume in enumerate(volumes, start=before):
         path, name = f"spec.volumes[{index}]", volume.get("name") or ""
         faults = list(_check_sources(volume, path))
@@ -27,9 +26,7 @@ def check_volumes(volumes: Sequence[Json], before: int, broken: set[str]) -> Ite
         faults += [invalid_value(f"{path}.name", name, fault) for fault in label_faults(name) if name]
         if name in names:
             faults.append(f'{path}.name: Duplicate value: "{name}"')
-        if faults:
-            broken.add(name)
-        else:
+        if not faults:
             names.add(name)
         yield from faults
 
