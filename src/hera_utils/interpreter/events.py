@@ -26,11 +26,13 @@ class Submitted(Event):
     templates: the WorkflowTemplates and ClusterWorkflowTemplates that it can reach, whole documents (`kind` set).
     config_maps: those of its namespace that may hold parameters (label workflows.argoproj.io/configmap-type), by name: {key: text}.
     repository: the namespace's default artifact repository as Argo's status.artifactRepositoryRef, {} when it has none.
+    durations: seconds that its nodes will probably take, by their names without the workflow's; `workflow`: the whole.
     """
 
     templates: tuple[Json, ...] = ()
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     repository: Json = field(default_factory=dict)
+    durations: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

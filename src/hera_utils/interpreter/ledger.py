@@ -75,6 +75,7 @@ class Ledger:
         )
         self.output_characters = sum(_characters(node.get("outputs")) for node in self.nodes.values())
         self.tally = Tally(run.nodes)
+        self.durations: dict[str, int] = run.memory.get("durations") or {}
         self._ids: dict[str, str] = {}
         self._reserved: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
@@ -158,6 +159,8 @@ class Ledger:
         node["finishedAt"] = stamp if phase in phases.ENDED else None
         if kind in LEAVES:
             node["progress"] = "0/1"
+        if self.durations:
+            fields["estimatedDuration"] = self.durations.get(name[len(self.workflow) :]) or None
         node.update({key: value for key, value in fields.items() if value not in (None, "", {})})
         self.nodes[node_id] = node
         self._count(node, 1)

@@ -43,6 +43,8 @@ def submit_run(run: Run, event: Submitted) -> list[Command]:
         run.memory["templates"] = [*event.templates]
     if event.config_maps:
         run.memory["config_maps"] = event.config_maps
+    if event.durations:
+        run.memory["durations"] = event.durations
     try:
         spec = _spec(run)
     except HeraUtilsError as error:
@@ -115,6 +117,8 @@ def start_workflow(walk: Walk) -> list[Command]:
         walk.document["metadata"].setdefault("annotations", {})[names.POD_NAME_FORMAT] = "v2"
     finish.duration_variable(walk)  # 0 before the workflow has begun
     finish.set_phase(walk, phases.RUNNING)
+    if walk.ledger.durations.get("workflow"):
+        walk.document["status"]["estimatedDuration"] = walk.ledger.durations["workflow"]
     metrics.emit_workflow_metrics(walk, ended=False)
     deadline = limits.workflow_deadline(walk)
     if deadline:

@@ -342,7 +342,7 @@ class LocalPlatform:
     def _submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         self._check_namespace("Workflow", namespace)
         admitted = self.admission.admit(namespace, document)
-        first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository)
+        first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository, admitted.durations)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
             for _ in range(_NAMES_TRIED):

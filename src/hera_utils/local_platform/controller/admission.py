@@ -19,6 +19,7 @@ from hera_utils.interpreter.validation.stored import check_stored
 from hera_utils.interpreter.validation.workflow import validate
 from hera_utils.local_platform.artifacts import substitutes
 from hera_utils.local_platform.clock import now, seed
+from hera_utils.local_platform.controller.durations import expected_durations
 from hera_utils.local_platform.storage.read_model import ReadModel
 
 Json = dict[str, Any]
@@ -34,7 +35,7 @@ class AdmittedWorkflow:
     """A workflow that may run: its document, and what it needs from its namespace.
 
     templates: the stored templates that it can reach. config_maps: those that may hold parameters. warnings: one sentence for each part
-    of it that has no effect on this machine. repository: the namespace's default artifact repository (see Submitted).
+    of it that has no effect on this machine. repository, durations: see Submitted.
     """
 
     document: Json
@@ -42,6 +43,7 @@ class AdmittedWorkflow:
     config_maps: dict[str, dict[str, str]]
     warnings: tuple[str, ...]
     repository: Json = field(default_factory=dict)
+    durations: dict[str, int] = field(default_factory=dict)
 
     def with_warnings(self, document: Json) -> Json:
         """Add the warnings to the named document before it is stored. Raises Refused for a document that Kubernetes would not store."""
@@ -67,7 +69,8 @@ class Admission:
         places = substitutes.describe_substitutes(decoded, templates, repository, secret)
         warnings = (*support.warnings(findings), *remarks(decoded, templates), *places)
         config_maps = self._config_maps(namespace) if _refers_to_config_maps([decoded, *templates]) else {}
-        return AdmittedWorkflow(decoded, templates, config_maps, warnings, repository)
+        durations = expected_durations(self._read_model, namespace, decoded)
+        return AdmittedWorkflow(decoded, templates, config_maps, warnings, repository, durations)
 
     def _repository(self, namespace: str) -> Json:
         """The default artifact repository: as in Argo, in the config map `artifact-repositories`, at the key that its annotation names."""

@@ -14,7 +14,7 @@ from hera_utils.local_platform.storage.journal import encode
 from hera_utils.local_platform.storage.records import RunUpdate
 
 Json = dict[str, Any]
-FIXED = ("templates", "config_maps")
+FIXED = ("templates", "config_maps", "durations")
 NOTED = ("locks", "full_locks", "unopened", "asked")
 
 

@@ -125,6 +125,9 @@ SELECT uid, namespace, name, version, created, finished, metadata, spec, status,
 WHERE ? = '' OR namespace = ?
 -- name: owned_runs
 SELECT uid, metadata FROM runs WHERE instr(metadata, '"ownerReferences"')
+-- name: last_succeeded
+SELECT uid FROM runs WHERE namespace = ? AND instr(metadata, ?) AND json_extract(metadata, ?) = ?
+  AND json_extract(status, '$.phase') = 'Succeeded' ORDER BY created DESC LIMIT 1
 -- name: phases_of_runs
 SELECT json_extract(status, '$.phase'), count(*) FROM runs GROUP BY 1
 -- name: run_memory
