@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "controlplane"
-PATIENCE = 40 * 60.0  # seconds: a build without any cache, on a busy machine
+BUILD_SECONDS = 40 * 60.0  # seconds: a build without any cache, on a busy machine
 
 
 class Unavailable(Exception):
@@ -59,10 +59,10 @@ def _build(go: str, built: Path) -> None:
             env={**os.environ, "CGO_ENABLED": "0"},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=BUILD_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"the control plane was not built in {PATIENCE:.0f} s") from None
+        raise Unavailable(f"the control plane was not built in {BUILD_SECONDS:.0f} s") from None
     if done.returncode != 0:
         raise Unavailable(f"the control plane cannot be built: {done.stderr.strip()[-500:]}")
     fresh.replace(built)

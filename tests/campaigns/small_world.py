@@ -24,7 +24,7 @@ from hera_utils.local_platform import daemon
 Json = dict[str, Any]
 ALWAYS: Json = {"retryStrategy": {"limit": "1000", "retryPolicy": "Always"}}
 WORK = "echo begun >> /out/{{pod.name}}; sleep {{inputs.parameters.s}}; echo done >> /out/{{pod.name}}"
-PATIENCE = 240.0
+STILL_SECONDS = 240.0
 """Seconds in which something must move at the end, else a run hangs."""
 
 
@@ -337,7 +337,7 @@ class World:
             now = f"{left} {len(self.clients)} {len(list(self.out.iterdir()))}"
             if now != last:
                 last, moved = now, time.monotonic()
-            elif time.monotonic() - moved > PATIENCE:
+            elif time.monotonic() - moved > STILL_SECONDS:
                 self.findings.wrong.append(f"hangs: {left}, {[c.name for c in self.clients]}")
                 return
             time.sleep(0.3)

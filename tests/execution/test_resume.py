@@ -575,7 +575,7 @@ def test_a_definition_that_ignores_what_it_is_given(lab, small_parts):
     assert lab.ran() == dict.fromkeys(range(10), 1)
 
 
-def test_two_hopeless_workflows_are_enough(lab, small_parts):
+def test_a_run_stops_after_two_failed_workflows(lab, small_parts):
     for n in range(12):
         (lab.claim / f"fail-{n}").touch()
     run = lab.engine.run(experiment(n=range(12)), check=False)

@@ -40,7 +40,7 @@ def claim_fault(spec: dict[str, Any], metadata: dict[str, Any] | None = None) ->
 
 
 def _unsupported_value_fault(field: str, value: str, allowed: tuple[str, ...]) -> str:
-    return f'{field}: Unsupported value: "{value}": supported values: ' + ", ".join(f'"{one}"' for one in allowed)
+    return f'{field}: Unsupported value: "{value}": supported values: ' + ", ".join(f'"{choice}"' for choice in allowed)
 
 
 def _is_positive(text: str) -> bool:

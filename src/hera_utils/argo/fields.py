@@ -94,7 +94,7 @@ def _select_parts(item: Any, path: str, paths: frozenset[str], exclude: bool) ->
                 selected[key] = value if named else _select_parts(value, below, paths, exclude)
         return selected
     if isinstance(item, list):
-        return [_select_parts(one, path, paths, exclude) for one in item]
+        return [_select_parts(element, path, paths, exclude) for element in item]
     return item
 
 

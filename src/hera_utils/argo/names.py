@@ -233,7 +233,7 @@ def _owner_faults(owners: list[Mapping[str, Any]]) -> list[str]:
         if owner.get("controller"):
             name = f"{owner.get('kind')}/{owner.get('name')}"
             if controller:
-                written = [{field: one[field] for field in _OWNER if field in one} for one in owners]
+                written = [{field: reference[field] for field in _OWNER if field in reference} for reference in owners]
                 found = f'Found "true" in references for {controller} and {name}'
                 what = f"Only one reference can have Controller set to true. {found}"
                 faults.append(invalid_value("metadata.ownerReferences", written, what))

@@ -52,8 +52,8 @@ def verdicts(struct: str) -> dict[str, Verdict]:
     """Field → verdict for a struct (`v1alpha1.Template`); a field without a verdict is missing."""
     result: dict[str, Verdict] = {}
     for word, table in ((EXECUTES, EXECUTED), (WARNS, WARNED), (REFUSES, REFUSED)):
-        for one in (struct, *_related_structs(struct)):
-            for field, reason in table.get(one, {}).items():
+        for name in (struct, *_related_structs(struct)):
+            for field, reason in table.get(name, {}).items():
                 if field in schema.fields(struct) and field not in result:
                     result[field] = Verdict(word, reason)
     return result
@@ -76,7 +76,8 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
     templates: these other objects, as whole documents.
     """
     stored = {
-        (one.get("kind", "WorkflowTemplate"), one["metadata"]["name"]): one.get("spec") or {} for one in templates
+        (template.get("kind", "WorkflowTemplate"), template["metadata"]["name"]): template.get("spec") or {}
+        for template in templates
     }
     spec = document.get("spec") or {}
     result = findings(document)
@@ -84,7 +85,7 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
     if reference:
         home = (reference_kind(reference), reference.get("name", ""))
         base = stored.get(home, {})
-        result += [_with_home(home, one) for one in _find_in_struct(base, ROOTS["Workflow"], "spec")]
+        result += [_with_home(home, finding) for finding in _find_in_struct(base, ROOTS["Workflow"], "spec")]
         todo = [call for template in base.get("templates") or () for call in _calls(template, None)]
     else:
         todo = [call for template in spec.get("templates") or () for call in _calls(template, None)]
@@ -95,7 +96,9 @@ def findings_of_run(document: Json, templates: Iterable[Json]) -> list[SupportFi
         for index, template in enumerate(stored.get(home, {}).get("templates") or ()):
             if template.get("name") == name:
                 path = f"spec.templates[{index}]"
-                result += [_with_home(home, one) for one in _find_in_struct(template, "v1alpha1.Template", path)]
+                result += [
+                    _with_home(home, finding) for finding in _find_in_struct(template, "v1alpha1.Template", path)
+                ]
                 new = [call for call in _calls(template, home) if call not in queued]
                 queued.update(new)
                 todo += new
@@ -166,11 +169,11 @@ def _find_in_struct(value: Json, struct: str, path: str) -> Iterator[SupportFind
 
 def _find_in_value(item: Any, below: _NestedStruct, path: str) -> Iterator[SupportFinding]:
     if isinstance(item, list):
-        for index, one in enumerate(item):
-            yield from _find_in_value(one or {}, below, f"{path}[{index}]")
+        for index, element in enumerate(item):
+            yield from _find_in_value(element or {}, below, f"{path}[{index}]")
     elif below.mapped:
-        for key, one in item.items():
-            yield from _find_in_struct(one or {}, below.struct, f"{path}.{key}")
+        for key, inner in item.items():
+            yield from _find_in_struct(inner or {}, below.struct, f"{path}.{key}")
     else:
         yield from _find_in_struct(item, below.struct, path)
 

@@ -28,7 +28,7 @@ def parse(text: str | bytes) -> Any:
 def parse_all(text: str | bytes) -> list[Any]:
     """The values of a stream of documents, without empty ones. Raises as parse does."""
     check_limits(text)
-    return [one for one in yaml.load_all(text, Loader) if one is not None]
+    return [document for document in yaml.load_all(text, Loader) if document is not None]
 
 
 def parse_first(text: str | bytes) -> Any:

@@ -51,7 +51,7 @@ def command(
             match.entry
             for match in search_entries(recorded_entries(), [Condition.parse(condition) for condition in conditions])
         ]
-        entries += [entry for entry in more if entry.name not in {one.name for one in entries}]
+        entries += [entry for entry in more if entry.name not in {known_entry.name for known_entry in entries}]
     if len(entries) < 2:
         raise SettingsError(
             f"a comparison needs two runs or more, and {'only one is' if entries else 'none are'} named",

@@ -145,9 +145,9 @@ def _pods_of_earlier_runs(run: FollowedRun, task: str) -> Iterator[tuple[str, li
     folder = run.folder
     if folder is None:
         return
-    whole = load_run(run.client, folder.name, [folder.parent])
-    for workflow in sorted(whole.earlier):
-        names = {row.pod: row.task for row in Results.of_run(whole) if row.workflow == workflow and row.pod}
+    own_run = load_run(run.client, folder.name, [folder.parent])
+    for workflow in sorted(own_run.earlier):
+        names = {row.pod: row.task for row in Results.of_run(own_run) if row.workflow == workflow and row.pod}
         try:
             yield workflow, pods_of(task, names, workflow), names
         except ResourceError:

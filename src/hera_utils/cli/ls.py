@@ -250,12 +250,12 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
         name = workflow["metadata"]["name"]
         if name in remarks:
             continue
-        whole = client.get(name, fields="spec.suspend,spec.parallelism,status.nodes")
-        nodes = ((whole.get("status") or {}).get("nodes") or {}).values()
-        if is_suspended(whole):
+        document = client.get(name, fields="spec.suspend,spec.parallelism,status.nodes")
+        nodes = ((document.get("status") or {}).get("nodes") or {}).values()
+        if is_suspended(document):
             remarks[name] = SUSPENDED
         elif not any(n.get("type") == "Pod" and n.get("phase") == "Running" and not n.get("daemoned") for n in nodes):
-            remarks[name] = next(iter(waiting_sentences_of(whole)), "")
+            remarks[name] = next(iter(waiting_sentences_of(document)), "")
     return remarks
 
 

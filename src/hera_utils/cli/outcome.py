@@ -64,10 +64,10 @@ def _suggest_fixes(client: ArgoClient, document: Json, run: Outcome, again: str)
         ]
     if cause is FailureCause.PASSING:
         return [f"{logs}; once the cause is fixed: {command(*retry)}"]
-    whole = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
+    run_name = str((document["metadata"].get("labels") or {}).get(RUN_LABEL) or "")
     script = str((document["metadata"].get("annotations") or {}).get(SCRIPT) or "")
-    if whole and not again:
-        folder = Path(script).parent / "runs" / whole if script else None
+    if run_name and not again:
+        folder = Path(script).parent / "runs" / run_name if script else None
         start = ("hera-utils", "run", *client.connection.flags)
         again = resume_command(folder, start) or "its script with --resume and the same arguments"
     anew = again or (

@@ -87,7 +87,7 @@ def _workflows_of(client: ArgoClient, names: list[str], verb: str) -> list[str]:
         return names
     wanted = ("Failed", "Error") if verb == "retry" else ("", "Pending", "Running")
     phases = {name: phase_of(client.get(name, fields="status.phase")) for name in names}
-    chosen = [one for one, phase in phases.items() if phase in wanted]
+    chosen = [name for name, phase in phases.items() if phase in wanted]
     if not chosen:
         listed = ", ".join(sorted(set(phases.values())))
         raise RunFailed(

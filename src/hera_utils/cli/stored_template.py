@@ -192,7 +192,7 @@ def describe(client: ArgoClient, stored: StoredTemplate) -> Iterator[str]:
     if stored.kind == _CRON:
         fields = "metadata.name,metadata.creationTimestamp,status.phase"
         runs = client.list(selector=f"{CRON_LABEL}={stored.name}", fields=fields)
-        runs.sort(key=lambda one: str(one["metadata"].get("creationTimestamp")), reverse=True)
+        runs.sort(key=lambda run: str(run["metadata"].get("creationTimestamp")), reverse=True)
         for run in runs[:_MOST_RUNS]:
             created = timestamps.read(run["metadata"].get("creationTimestamp"))
             ago = "" if created is None else f"  {age(now - created)} ago"

@@ -128,11 +128,13 @@ def _lines(text: str) -> list[str]:
     return [*json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).splitlines(), *source.splitlines()]
 
 
-def _labels(some: Iterable[FingerprintChange]) -> Iterator[str]:
+def _labels(changes: Iterable[FingerprintChange]) -> Iterator[str]:
     """The names of what changed; a template's with its modules that changed."""
     modules: dict[str, list[str]] = {}
-    for one in some:
-        modules.setdefault(one.name, []).extend([one.part] if one.kind in (CODE, REFERENCE) and one.part else [])
+    for change in changes:
+        modules.setdefault(change.name, []).extend(
+            [change.part] if change.kind in (CODE, REFERENCE) and change.part else []
+        )
     for name, parts in modules.items():
         yield f"{name} ({', '.join(parts)})" if parts else name
 
@@ -223,6 +225,6 @@ def _comparable_python(before: Mapping[str, Any], template: str, now: Json) -> J
     was = before.get(template)
     if isinstance(was, dict):
         return was
-    if not before or any(isinstance(one, dict) for one in before.values()) or now.get("of"):
+    if not before or any(isinstance(value, dict) for value in before.values()) or now.get("of"):
         return {}
     return {"every": True, "packages": {**before, "python": now["packages"].get("python", "")}}

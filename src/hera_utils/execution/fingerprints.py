@@ -99,14 +99,14 @@ class Fingerprinter:
         """The fingerprint of a workflow that is one unit, which all of its points share. Includes the entrypoint: it may be no DAG."""
         reader = _DocumentReader(document, self)
         spec = document.get("spec") or {}
-        whole = spec.get("workflowTemplateRef")
+        reference = spec.get("workflowTemplateRef")
         names = {str(template.get("name")) for template in spec.get("templates") or ()}
         tasks = {task["name"]: self.keep(task) for task in entry_tasks(document)}
         fingerprint = reader.join(names, {f"task {name}": words for name, words in tasks.items()})
         begins = {key: spec[key] for key in ("entrypoint", "workflowTemplateRef") if spec.get(key)}
-        if whole and (stored := self.look(whole)) is not None:
+        if reference and (stored := self.look(reference)) is not None:
             spec_digest = self.keep(stored.get("spec") or {})
-            fingerprint["referenced"] = self.keep({str(whole.get("name")): spec_digest}, compared=True)
+            fingerprint["referenced"] = self.keep({str(reference.get("name")): spec_digest}, compared=True)
         return {**fingerprint, "spec": digest([fingerprint["spec"], begins])}
 
     def look(self, reference: Json) -> Json | None:

@@ -352,9 +352,9 @@ class SearchSession(Session):
         if not front:
             return [", ".join(counts).lower()]
         words = [
-            f"best: {', '.join(f'{n} {v:g}' for n, v in zip(design.objectives, one.values, strict=True))} at "
-            f"{', '.join(f'{axis}={value}' for axis, value in one.point.items())}"
-            for one in front[:3]
+            f"best: {', '.join(f'{n} {v:g}' for n, v in zip(design.objectives, trial.values, strict=True))} at "
+            f"{', '.join(f'{axis}={value}' for axis, value in trial.point.items())}"
+            for trial in front[:3]
         ]
         more = [f"and {len(front) - 3} more that no other is better than"] if len(front) > 3 else []
         return [*words, *more, ", ".join(counts).lower()]

@@ -31,7 +31,7 @@ def _boxes(document: Json, ownership: TaskOwnership) -> tuple[dict[str, int], se
         items = items_of(task)
         counts[box[name]] = counts.get(box[name], 0) + (1 if items is None else len(items))
     arrows = {(box[name], box[before]) for name, waits in ownership.after.items() for before in waits}
-    return counts, {(one, other) for one, other in arrows if one != other}
+    return counts, {(name, before) for name, before in arrows if name != before}
 
 
 def _label(task: Json, owned: bool) -> str:
@@ -57,9 +57,9 @@ def _depths(boxes: Mapping[str, int], arrows: set[tuple[str, str]]) -> dict[str,
     depths = dict.fromkeys(boxes, 0)
     for _ in boxes:
         changed = False
-        for one, other in arrows:
-            if depths[one] <= depths[other] < len(boxes):
-                depths[one], changed = depths[other] + 1, True
+        for name, before in arrows:
+            if depths[name] <= depths[before] < len(boxes):
+                depths[name], changed = depths[before] + 1, True
         if not changed:
             break
     return depths

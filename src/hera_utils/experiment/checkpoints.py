@@ -55,6 +55,6 @@ def _add_variable(template: Json) -> None:
         template.get("script") or template.get("container")
     ]
     for container in filter(None, containers):
-        if all(one.get("name") != VARIABLE for one in container.get("env") or ()):
+        if all(variable.get("name") != VARIABLE for variable in container.get("env") or ()):
             value = f"{{{{inputs.parameters.{PARAMETER}}}}}"
             container["env"] = [*(container.get("env") or ()), {"name": VARIABLE, "value": value}]

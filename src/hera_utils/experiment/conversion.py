@@ -47,7 +47,7 @@ def convert(value: Any, target: Any, path: str, *, written: bool = False) -> Any
     if origin in (Union, types.UnionType):
         return _convert_union(value, inner, path, written)
     if origin is Literal:
-        return _convert_choice(value, {str(one): one for one in inner}, path)
+        return _convert_choice(value, {str(choice): choice for choice in inner}, path)
     kind = origin or target
     if not isinstance(kind, type):
         return guess_value(value) if written else value
@@ -204,7 +204,7 @@ def guess_value(written: Any) -> Any:
 def field_types(kind: type) -> dict[str, Any]:
     """The fields of a dataclass or a pydantic model and their types; a type whose name cannot be resolved is Any."""
     if hasattr(kind, "model_fields"):
-        return {name: one.annotation for name, one in kind.model_fields.items()}
+        return {name: field.annotation for name, field in kind.model_fields.items()}
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
     except (NameError, TypeError, AttributeError):  # a class inside a function may use names of that function
@@ -238,8 +238,8 @@ def build_instance(kind: type, raw: Any, path: str, *, written: bool = False) ->
 def check_same_unit(before: Any, now: Any, path: str) -> None:
     """Raise SettingsError if a quantity replaces one with another unit: units are never converted."""
     if isinstance(before, list | tuple) and isinstance(now, list | tuple):
-        for index, one in enumerate(now):
-            check_same_unit(before[0] if before else None, one, f"{path}[{index}]")
+        for index, item in enumerate(now):
+            check_same_unit(before[0] if before else None, item, f"{path}[{index}]")
     elif isinstance(before, Quantity) and isinstance(now, Quantity) and before.unit != now.unit:
         raise SettingsError(
             f"{path}: `{now}` is in `{now.unit}`, but the value is defined in `{before.unit}`",

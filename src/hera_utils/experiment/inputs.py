@@ -241,7 +241,7 @@ class Inputs:
     def _repr_html_(self) -> str:
         from hera_utils.experiment.notebook import html_of_inputs
 
-        return html_of_inputs(dict(_attributes(self.constants)), self.sweep)
+        return html_of_inputs(dict(_attributes(self.constants)), self.sweep._repr_html_())
 
 
 def _set_value(holder: Any, steps: Sequence[str], value: Any, path: str, *, written: bool) -> Any:
@@ -268,7 +268,7 @@ def _set_value(holder: Any, steps: Sequence[str], value: Any, path: str, *, writ
 
 def _replace_field(holder: Any, name: str, value: Any, path: str) -> Any:
     if is_dataclass(holder) and not isinstance(holder, type):
-        if not next(one.init for one in fields(holder) if one.name == name):
+        if not next(declared.init for declared in fields(holder) if declared.name == name):
             raise SettingsError(f"{path}.{name} is computed from others", fix="set those")
         return construct(lambda: replace(holder, **{name: value}), path)
     if isinstance(holder, Mapping):

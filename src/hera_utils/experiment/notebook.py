@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import text
 from hera_utils.wording import counted
-
-if TYPE_CHECKING:
-    from hera_utils.experiment.sweeps import Sweep
 
 
 def html_of_points(description: str, points: Sequence[Point], count: int) -> str:
@@ -29,9 +26,9 @@ def html_of_points(description: str, points: Sequence[Point], count: int) -> str
     return f"<p>{summary}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
 
 
-def html_of_inputs(constants: dict[str, Any], sweep: Sweep) -> str:
-    """A table of the constants, then the sweep."""
+def html_of_inputs(constants: dict[str, Any], points: str) -> str:
+    """A table of the constants, then the HTML of the points."""
     rows = "".join(
         f"<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>" for name, value in constants.items()
     )
-    return (f"<table><tbody>{rows}</tbody></table>" if rows else "") + sweep._repr_html_()
+    return (f"<table><tbody>{rows}</tbody></table>" if rows else "") + points

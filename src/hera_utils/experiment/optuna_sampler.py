@@ -71,7 +71,7 @@ class OptunaSampler:
 
     def prune(self, point: Point, steps: Mapping[int, float]) -> bool:
         """Called while a round runs, for its points, each time with one more step."""
-        trial = next(one for one in self._waiting if self._values(one) == dict(point))
+        trial = next(waiting_trial for waiting_trial in self._waiting if self._values(waiting_trial) == dict(point))
         with _silence(self.optuna, self.design):
             return self._report(trial, *max(steps.items()))
 

@@ -385,7 +385,7 @@ def best(design: SearchDesign, trials: Iterable[Trial]) -> list[Trial]:
     ]
     if len(signs) == 1:
         return [min(valued, key=lambda pair: pair[0])[1]] if valued else []
-    return [one for mine, one in valued if not any(_dominates(other, mine) for other, _ in valued)]
+    return [trial for mine, trial in valued if not any(_dominates(other, mine) for other, _ in valued)]
 
 
 def _dominates(values: tuple[float, ...], others: tuple[float, ...]) -> bool:

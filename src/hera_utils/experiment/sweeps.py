@@ -345,40 +345,40 @@ class Product(Sweep):
         self._factors = (first, other)
 
     def _new_points(self) -> Iterator[Point]:
-        one, other = self._factors
-        for first in one._new_points():
-            for second in other._new_points():
+        left, right = self._factors
+        for first in left._new_points():
+            for second in right._new_points():
                 yield Point({**first._values, **second._values})
 
     def _shape(self) -> tuple[str, ...]:
-        one, other = self._factors
-        return one._shape() + other._shape()
+        left, right = self._factors
+        return left._shape() + right._shape()
 
     def _values_for_naming(self) -> Mapping[str, Iterable[Any]]:
-        one, other = self._factors
-        return {**one._values_for_naming(), **other._values_for_naming()}
+        left, right = self._factors
+        return {**left._values_for_naming(), **right._values_for_naming()}
 
     @cached_property
     def axes(self) -> Axes:
-        one, other = self._factors
-        return {**one.axes, **other.axes}
+        left, right = self._factors
+        return {**left.axes, **right.axes}
 
     def __len__(self) -> int:
-        one, other = self._factors
-        return len(one) * len(other)
+        left, right = self._factors
+        return len(left) * len(right)
 
     @property
     def description(self) -> str:
-        one, other = self._factors
+        left, right = self._factors
         return " × ".join(
-            f"({part.description})" if " + " in part.description else part.description for part in (one, other)
+            f"({part.description})" if " + " in part.description else part.description for part in (left, right)
         )
 
     def with_axis(self, name: str, values: Iterable[Any]) -> Sweep:
-        one, other = self._factors
-        if name in one.axes:
-            return Product(one.with_axis(name, values), other)
-        return Product(one, other.with_axis(name, values))
+        left, right = self._factors
+        if name in left.axes:
+            return Product(left.with_axis(name, values), right)
+        return Product(left, right.with_axis(name, values))
 
 
 class SweepSum(Sweep):

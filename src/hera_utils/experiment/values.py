@@ -81,7 +81,7 @@ def _canonical_of_other_types(value: Any) -> str:
     if members is not None:
         return f"o{kind}{canonical(members)}"
     if isinstance(value, str | int | float):  # a subclass of the user's
-        return f"o{kind}{_CANONICAL[next(one for one in (str, int, float) if isinstance(value, one))](value)}"
+        return f"o{kind}{_CANONICAL[next(base for base in (str, int, float) if isinstance(value, base))](value)}"
     raise SettingsError(
         f"{value!r} ({kind}) cannot be an input: two such values cannot be distinguished in another process",
         fix="give texts, numbers, dates, paths, lists, mappings or dataclasses of these",
@@ -121,9 +121,9 @@ def as_json_value(value: Any) -> Any:
     members = members_of(value)
     if members is not None:
         return as_json_value(members)
-    for one in (str, int, float):
-        if isinstance(value, one):
-            return one(value)
+    for base in (str, int, float):
+        if isinstance(value, base):
+            return base(value)
     return str(value)
 
 

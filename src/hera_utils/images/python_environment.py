@@ -97,11 +97,7 @@ def _lock(path: Path, python: str, requirements: Sequence[str]) -> str:
         return path.read_text()
     target = ("--python-version", python) if PYTHON_VERSION.match(python) else ("--python", python)
     words = ("pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--generate-hashes", *target)
-    text = (
-        _uv(words, python, requirements, standard_input="".join(f"{line}\n" for line in requirements))
-        if requirements
-        else ""
-    )
+    text = _uv(words, python, standard_input="".join(f"{line}\n" for line in requirements)) if requirements else ""
     write_atomically(path, text.encode())
     return text
 
@@ -111,17 +107,17 @@ def _environment(home: Path, python: str, lock: str) -> PackagedPython:
     complete = home / "complete"
     if not (complete.is_file() and program.exists()):  # its base interpreter may have been uninstalled
         shutil.rmtree(home, ignore_errors=True)
-        _uv(("venv", "--quiet", "--no-project", "--python", python, str(home)), python, lock.split())
+        _uv(("venv", "--quiet", "--no-project", "--python", python, str(home)), python)
         file = home / LOCK
         file.write_text(lock)
         if lock:
-            _uv(("pip", "sync", "--quiet", "--python", str(program), str(file)), python, lock.split())
+            _uv(("pip", "sync", "--quiet", "--python", str(program), str(file)), python)
         complete.write_text(version_of(str(program)))
     os.utime(complete)
     return PackagedPython(str(program), complete.read_text(), lock)
 
 
-def _uv(words: Sequence[str], python: str, requirements: Sequence[str], *, standard_input: str = "") -> str:
+def _uv(words: Sequence[str], python: str, *, standard_input: str = "") -> str:
     environ = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_UV}
     try:
         answer = subprocess.run(

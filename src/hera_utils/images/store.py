@@ -409,16 +409,16 @@ class Store:
         except (OSError, UnreadableImage):
             return None
         layers = [self.layer(chain) for chain in config.chain_ids]
-        whole = [layer for layer in layers if layer is not None]
-        if len(whole) != len(layers):
+        present = [layer for layer in layers if layer is not None]
+        if len(present) != len(layers):
             return None
         return StoredImage(
             reference=record["reference"],
             digest=record["digest"],
             config_digest=record["config"],
             config=config,
-            layers=_visible_folders(whole),
-            size=sum(layer.size for layer in whole),
+            layers=_visible_folders(present),
+            size=sum(layer.size for layer in present),
             added=record["added"],
             used=used,
         )

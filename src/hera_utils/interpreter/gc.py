@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 def run_begins(context: Context) -> None:
     """Whether artifacts of the workflow are to be removed, as the templates say that it has or can call."""
-    whole = (context.spec.get("artifactGC") or {}).get("strategy")
+    default = (context.spec.get("artifactGC") or {}).get("strategy")
     stored = context.document["status"].get("storedTemplates") or {}
     strategies = {
-        (artifact.get("artifactGC") or {}).get("strategy") or whole
+        (artifact.get("artifactGC") or {}).get("strategy") or default
         for template in (*(context.spec.get("templates") or ()), *stored.values())
         for artifact in (template.get("outputs") or {}).get("artifacts") or ()
     }

@@ -66,7 +66,7 @@ def open_hooks(context: Context, owner: HookOwner, hooks: Json | None, node: Jso
         if arguments and outputs:
             arguments = fill_arguments(context, owner, arguments, outputs)
         try:
-            hook_node = yield _call(context, owner, name, hook, arguments, on_exit=False)
+            hook_node = yield _call(owner, name, hook, arguments, on_exit=False)
         except Full:
             owner.blocked, done = True, False
             continue
@@ -91,7 +91,7 @@ def open_exit_handler(context: Context, owner: HookOwner, step: Mapping[str, Any
         outputs = outbound.last_attempt(context.ledger, node).get("outputs")
         arguments = fill_arguments(context, owner, arguments, outputs)
     try:
-        hook_node = yield _call(context, owner, name, hook, arguments, on_exit=True)
+        hook_node = yield _call(owner, name, hook, arguments, on_exit=True)
     except Full:
         owner.blocked = True
         return False
@@ -103,7 +103,7 @@ def open_exit_handler(context: Context, owner: HookOwner, step: Mapping[str, Any
     return hook_node is not None and phases.is_fulfilled(hook_node)
 
 
-def _call(context: Context, owner: HookOwner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
+def _call(owner: HookOwner, name: str, hook: Json, arguments: Json, *, on_exit: bool) -> TemplateCall:
     frame = owner.frame
     return TemplateCall(name, callee(hook), frame.home, arguments, boundary=frame.node_id, on_exit=on_exit, hooked=True)
 

@@ -209,7 +209,7 @@ class ArgoClient:
         """All stored templates of a kind (as in `template`), sorted by name."""
         service, singular, _ = _kind({"kind": kind})
         items = self._items(self._object(f"{service}_List{singular}s", namespace=self.namespace))
-        return sorted(map(self._check_has_name, items), key=lambda one: str(one["metadata"]["name"]))
+        return sorted(map(self._check_has_name, items), key=lambda item: str(item["metadata"]["name"]))
 
     def delete_template(self, kind: str, name: str) -> None:
         service, singular, _ = _kind({"kind": kind})

@@ -115,7 +115,11 @@ def path_of(namespace: str, workflow: str, node: str, name: str, record: str = "
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
     """The artifacts of a task (or of every item of a fan-out with this name) with this name; without a name all except logs."""
     candidates = [artifact for artifact in artifacts if not task or task in _names_of_task(artifact.task)]
-    return [one for one in candidates if one.name == name] if name else [one for one in candidates if not one.is_log]
+    return (
+        [artifact for artifact in candidates if artifact.name == name]
+        if name
+        else [artifact for artifact in candidates if not artifact.is_log]
+    )
 
 
 def _names_of_task(task: str) -> tuple[str, ...]:
@@ -199,7 +203,7 @@ class _DownloadFolder:
         except (OSError, ValueError, KeyError, TypeError):
             pass  # there is no record, or it is of another program: download everything
         # a copy of the record as it was: threads read it while other files are recorded
-        self._left = {json.dumps(one.get("artifact"), sort_keys=True): one for one in self._recorded.values()}
+        self._left = {json.dumps(file.get("artifact"), sort_keys=True): file for file in self._recorded.values()}
 
     def name(self, artifact: Artifact, first: bytes) -> str:
         """The name of a file. first: its first bytes."""

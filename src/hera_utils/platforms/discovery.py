@@ -113,7 +113,7 @@ def _service(cluster: Cluster, http: KubernetesHttp) -> Service | None:
             raise Refused(answer.status, answer.message, reason=answer.reason)
         services = [_read_service(item) for item in answer.body.get("items") or () if _is_argo_server(item)]
         if services:
-            return min(services, key=lambda one: one.name != "argo-server")
+            return min(services, key=lambda service: service.name != "argo-server")
     if refused is not None and refused.status == 403:
         raise AccessError(
             f"no Argo server is named, and the cluster does not permit to search for it: {refused.message}",
@@ -138,7 +138,7 @@ def _read_service(item: Json) -> Service:
     spec, metadata = item.get("spec") or {}, item["metadata"]
     ports = spec.get("ports") or [{"port": PORT}]
     port = next((service_port for service_port in ports if service_port.get("port") == PORT), None) or min(
-        ports, key=lambda one: one.get("name") not in _PORT_NAMES
+        ports, key=lambda candidate: candidate.get("name") not in _PORT_NAMES
     )
     number = int(port["port"])
     return Service(

@@ -211,4 +211,4 @@ def _class(name: str) -> type | None:
 def _ancestry(name: str) -> list[str]:
     """The names of a class of Hera and of its base classes."""
     cls = _class(name)
-    return [name] if cls is None else [one.__name__ for one in cls.__mro__]
+    return [name] if cls is None else [base.__name__ for base in cls.__mro__]

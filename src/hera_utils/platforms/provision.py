@@ -149,15 +149,15 @@ def check(cluster: Cluster, environment: Environment) -> list[Change]:
     """Check that the objects of the environment exist, without creating any. Raises ResourceError with those that do not."""
     declared_objects = objects_of_environment(environment, cluster.namespace, local=cluster.local)
     needed = [declared for declared in declared_objects if declared.kind not in ("Role", "RoleBinding")]
-    answers = Applier(cluster).get_all([(one.kind, one.name) for one in needed])
-    absent = [one for one, live in zip(needed, answers, strict=True) if live is None]
+    answers = Applier(cluster).get_all([(declared.kind, declared.name) for declared in needed])
+    absent = [declared for declared, live in zip(needed, answers, strict=True) if live is None]
     if absent:
-        listed = ", ".join(f"{one.word} `{one.name}`" for one in absent)
+        listed = ", ".join(f"{declared.word} `{declared.name}`" for declared in absent)
         raise ResourceError(
             f"{listed} {'do' if len(absent) > 1 else 'does'} not exist in the namespace {cluster.namespace}",
             fix="add --provision, which creates what the experiment describes; or name another",
         )
-    return [Change(one, "found") for one in needed]
+    return [Change(declared, "found") for declared in needed]
 
 
 # --- one object ----------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def _change(
     try:
         would = applier.apply(declared.document, dry_run=True, force=force)
     except HeraUtilsError as error:
-        role_comes = any(one.action == "create" and one.declared.kind == "Role" for one in before)
+        role_comes = any(earlier.action == "create" and earlier.declared.kind == "Role" for earlier in before)
         if declared.kind == "RoleBinding" and role_comes and not isinstance(error, Conflict):
             return Change(declared, "create")  # the dry run fails because its role does not exist yet
         return Change(declared, "refused", note=error.message, fix=error.fix or "")
@@ -242,7 +242,7 @@ def _fields_of(document: Json) -> list[FieldDiff]:
 def _apply_all(applier: Applier, planned: Sequence[Change], force: bool) -> None:
     """Apply the objects one after the other. A failure or an interruption names the objects that exist already."""
     for number, change in enumerate(planned):
-        done = ", ".join(f"{one.declared.word} {one.declared.name}" for one in planned[:number])
+        done = ", ".join(f"{earlier.declared.word} {earlier.declared.name}" for earlier in planned[:number])
         before = f"before it were applied: {done} (hera-utils release removes what was created)" if done else ""
         try:
             if applier.local and change.where:
@@ -319,8 +319,8 @@ class ReleasedObject:
 
     def line(self, *, dry_run: bool = False) -> str:
         mark = {"removed": "-", "absent": " ", "kept": "=", "left": "="}[self.action]
-        gone = "will be removed" if dry_run else "removed"
-        words = {"removed": gone, "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
+        removed = "will be removed" if dry_run else "removed"
+        words = {"removed": removed, "absent": "does not exist", "kept": "kept", "left": "kept"}[self.action]
         return f"{mark} {self.word} {self.name}  {words}{f': {self.note}' if self.note else ''}"
 
 
@@ -333,13 +333,14 @@ def release(
     """
     applier = Applier(cluster)
     declared_objects = [
-        one
-        for one in reversed(objects_of_environment(environment, cluster.namespace, local=cluster.local))
-        if one.document is not None
+        declared
+        for declared in reversed(objects_of_environment(environment, cluster.namespace, local=cluster.local))
+        if declared.document is not None
     ]
-    answers = applier.get_all([(one.kind, one.name) for one in declared_objects])
+    answers = applier.get_all([(declared.kind, declared.name) for declared in declared_objects])
     return [
-        _release(applier, one, live, with_data, dry_run) for one, live in zip(declared_objects, answers, strict=True)
+        _release(applier, declared, live, with_data, dry_run)
+        for declared, live in zip(declared_objects, answers, strict=True)
     ]
 
 
@@ -366,8 +367,8 @@ def _release(
         return released("kept", "it holds data (--with-data removes it, and the data)")
     if not dry_run:
         applier.delete(declared.kind, live)
-    gone = "its volume's reclaim policy decides about the data"
+    note = "its volume's reclaim policy decides about the data"
     if applier.local:
         named = ((live.get("metadata") or {}).get("annotations") or {}).get(FOLDER)
-        gone = f"the folder {named} remains" if named else "its folder is set aside"
-    return released("removed", gone if declared.kind in HOLDS_DATA else "")
+        note = f"the folder {named} remains" if named else "its folder is set aside"
+    return released("removed", note if declared.kind in HOLDS_DATA else "")

@@ -77,7 +77,7 @@ class Applier:
             if answer.reason == "NotFound":
                 return None
             if answer.status == 403:
-                return self._forbidden_error(answer, *pair, "read")
+                return _forbidden_error(answer, "read")
             return self._check_success(answer, *pair, "read")
 
         with ThreadPoolExecutor(max(1, min(16, len(references))), "provision") as threads:
@@ -131,7 +131,7 @@ class Applier:
         if answer.status == 401:
             return self._http.credential_refused()
         if answer.status == 403:
-            return self._forbidden_error(answer, kind, name, verb)
+            return _forbidden_error(answer, verb)
         if answer.reason == "Invalid" and ("immutable" in answer.message or "can not be less" in answer.message):
             return ResourceError(
                 f"cannot be changed this way: {answer.message.partition(': ')[2] or answer.message}",
@@ -140,14 +140,15 @@ class Applier:
             )
         return Refused(faults.grpc_code(answer.status), answer.message, reason=answer.reason)
 
-    def _forbidden_error(self, answer: ClusterReply, kind: str, name: str, verb: str) -> AccessError:
-        if "attempting to grant" in answer.message:
-            why, fix = "a role may only grant what its creator may do", "ask the cluster's owner to provision it"
-        else:
-            lacks = _LACKS.search(answer.message)
-            why = f"permission to {lacks[1]} {lacks[2]} is missing" if lacks else answer.message.splitlines()[0]
-            fix = "ask the cluster's owner for these permissions, or to provision it for you"
-        return AccessError(f"cannot be {_past_tense(verb)} by you ({why})", fix=fix)
+
+def _forbidden_error(answer: ClusterReply, verb: str) -> AccessError:
+    if "attempting to grant" in answer.message:
+        why, fix = "a role may only grant what its creator may do", "ask the cluster's owner to provision it"
+    else:
+        lacks = _LACKS.search(answer.message)
+        why = f"permission to {lacks[1]} {lacks[2]} is missing" if lacks else answer.message.splitlines()[0]
+        fix = "ask the cluster's owner for these permissions, or to provision it for you"
+    return AccessError(f"cannot be {_past_tense(verb)} by you ({why})", fix=fix)
 
 
 def _past_tense(verb: str) -> str:
@@ -168,5 +169,7 @@ def _owners(answer: ClusterReply) -> dict[str, list[str]]:
             owners.setdefault(named[1], []).append(str(cause.get("field", "")).lstrip("."))
     if not owners:
         for manager, fields in _CONFLICT.findall(answer.message):
-            owners[manager] = [one.strip().removeprefix("- ").lstrip(".") for one in fields.split("\n") if one.strip()]
+            owners[manager] = [
+                field.strip().removeprefix("- ").lstrip(".") for field in fields.split("\n") if field.strip()
+            ]
     return owners

@@ -264,8 +264,8 @@ def _finding_on_clocks(answers: list[ClusterReply]) -> Iterator[Finding]:
     if abs(worst) < SKEW_TOLD:
         yield good("clock", "this machine's clock and the cluster's agree")
         return
-    behind = "behind" if worst > 0 else "ahead of"
-    message = f"this machine's clock is {rough_span(abs(worst))} {behind} the cluster's"
+    relation = "behind" if worst > 0 else "ahead of"
+    message = f"this machine's clock is {rough_span(abs(worst))} {relation} the cluster's"
     fix = "set it: sudo timedatectl set-ntp true (if it is right, inform the owner of the cluster)"
     if abs(worst) < SKEW_WRONG:
         yield warning("clock", message, fix)

@@ -135,7 +135,7 @@ class _Chooser:
         from hera_utils.images.python_environment import prepare
 
         settings = dict(stand_in.settings)
-        packages = [str(one) for one in settings.pop("requirements", ())]
+        packages = [str(requirement) for requirement in settings.pop("requirements", ())]
         python = str(settings.get("python") or "current")
         if packages and any(RUNNER in (*use.command, *use.args) for use in uses) and not _names(packages, "hera"):
             packages.append(f"hera=={version_of_package('hera')}")

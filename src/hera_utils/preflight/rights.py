@@ -116,7 +116,7 @@ def _is_allowed(answer: ClusterReply) -> bool:
 
 def _self_review(target: Target, right: Right) -> ClusterRequest:
     return _request(
-        target, "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(target.namespace)}, target.by_token
+        "SelfSubjectAccessReview", {"resourceAttributes": right.attributes(target.namespace)}, target.by_token
     )
 
 
@@ -127,10 +127,10 @@ def _review(target: Target, account: str, right: Right) -> ClusterRequest:
         "groups": ["system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"],
         "resourceAttributes": right.attributes(namespace),
     }
-    return _request(target, "SubjectAccessReview", spec, False)
+    return _request("SubjectAccessReview", spec, False)
 
 
-def _request(target: Target, kind: str, spec: Json, by_token: bool) -> ClusterRequest:
+def _request(kind: str, spec: Json, by_token: bool) -> ClusterRequest:
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
     return ClusterRequest("POST", f"{_REVIEWS}/{kind.lower()}s", body=body, by_token=by_token)
 
@@ -143,19 +143,23 @@ def _rules_of(target: Target, account: str) -> list[Json] | None:
     assert target.asker is not None
     inside = f"{_RBAC}/namespaces/{target.namespace}"
     paths = (f"{inside}/rolebindings", f"{inside}/roles", f"{_RBAC}/clusterrolebindings", f"{_RBAC}/clusterroles")
-    bindings, found, wide_bindings, wide = (
+    bindings, own_roles, cluster_bindings, cluster_roles = (
         answer.body.get("items") or [] if answer.ok else None
         for answer in target.asker(*(ClusterRequest("GET", path) for path in paths))
     )
-    if bindings is None or found is None:
+    if bindings is None or own_roles is None:
         return None
-    bound = [binding for binding in [*bindings, *(wide_bindings or [])] if _binds(binding, account, target.namespace)]
-    if wide is None and any((binding.get("roleRef") or {}).get("kind") == "ClusterRole" for binding in bound):
+    bound = [
+        binding for binding in [*bindings, *(cluster_bindings or [])] if _binds(binding, account, target.namespace)
+    ]
+    if cluster_roles is None and any((binding.get("roleRef") or {}).get("kind") == "ClusterRole" for binding in bound):
         return None
-    known = {("Role", role["metadata"]["name"]): role for role in found}
-    known |= {("ClusterRole", role["metadata"]["name"]): role for role in wide or []}
+    role_by_name = {("Role", role["metadata"]["name"]): role for role in own_roles}
+    role_by_name |= {("ClusterRole", role["metadata"]["name"]): role for role in cluster_roles or []}
     references = [binding.get("roleRef") or {} for binding in bound]
-    chosen = [known.get((str(reference.get("kind")), str(reference.get("name")))) or {} for reference in references]
+    chosen = [
+        role_by_name.get((str(reference.get("kind")), str(reference.get("name")))) or {} for reference in references
+    ]
     return [rule for role in chosen for rule in role.get("rules") or []]
 
 
@@ -193,7 +197,7 @@ def _list_rights(rights: Sequence[Right]) -> str:
     verbs: dict[str, list[str]] = {}
     for right in rights:
         verbs.setdefault(right.qualified, []).append(right.verb)
-    return "; ".join(f"{', '.join(found)} {resource}" for resource, found in verbs.items())
+    return "; ".join(f"{', '.join(verbs_of_resource)} {resource}" for resource, verbs_of_resource in verbs.items())
 
 
 def _list_purposes(rights: Sequence[Right]) -> str:

@@ -135,9 +135,9 @@ def write_zip(manifest_file: Path, target: Path) -> None:
     """
     folder = manifest_file.parent
     graph = json.loads(manifest_file.read_bytes())["@graph"]
-    root = next(one for one in graph if one["@id"] == "./")
+    root = next(entity for entity in graph if entity["@id"] == "./")
     parts = root.get("hasPart") or []
-    names = [manifest.NAME, *(str(one["@id"]) for one in (parts if isinstance(parts, list) else [parts]))]
+    names = [manifest.NAME, *(str(part["@id"]) for part in (parts if isinstance(parts, list) else [parts]))]
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as archive:

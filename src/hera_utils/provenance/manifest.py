@@ -348,7 +348,7 @@ def _parameters(content: ManifestContent) -> Iterable[Json]:
             "@id": f"#value-{_word(name)}",
             "@type": "PropertyValue",
             "name": name,
-            "value": [_numbers_as_text(one) for one in value[:MOST_VALUES]] if listed else _numbers_as_text(value),
+            "value": [_numbers_as_text(item) for item in value[:MOST_VALUES]] if listed else _numbers_as_text(value),
             "exampleOfWork": _id(f"#input-{_word(name)}"),
         }
     for name, example in _outputs(content).items():
@@ -366,12 +366,12 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     results = _ids(file.path for file in content.files if file.role == "results")
     agent = {"agent": _id(_person_id(_agent(content)))} if content.agent else {}
     action = _action("#run", _execution_of_all(content, main)) | agent
-    read = [f"#file-{_word(one.path)}" for one in content.outside if not one.written]
-    written = [f"#file-{_word(one.path)}" for one in content.outside if one.written]
+    read = [f"#file-{_word(file.path)}" for file in content.outside if not file.written]
+    written = [f"#file-{_word(file.path)}" for file in content.outside if file.written]
     action["object"] = _ids([*(f"#value-{_word(name)}" for name in content.inputs), *read])
     action["result"] = _ids([*(file.path for file in content.files if file.role in ("results", "report")), *written])
     action["environment"] = _ids(fact["@id"] for fact in facts)
-    action["resourceUsage"] = _ids(one["@id"] for one in usage)
+    action["resourceUsage"] = _ids(entity["@id"] for entity in usage)
     action["containerImage"] = _ids(f"#image-{_word(image)}" for image in content.images)
     yield {name: value for name, value in action.items() if value != []}
     yield from (*facts, *usage, *outside)
@@ -385,10 +385,10 @@ def _execution_of_all(content: ManifestContent, main: str) -> Execution:
     return Execution(
         content.run,
         main,
-        min((one.started for one in own if one.started), default=""),
-        max((one.finished for one in own), default="") if content.phase in ENDED else "",
+        min((execution.started for execution in own if execution.started), default=""),
+        max((execution.finished for execution in own), default="") if content.phase in ENDED else "",
         content.phase,
-        next((one.message for one in own if one.message), ""),
+        next((execution.message for execution in own if execution.message), ""),
     )
 
 

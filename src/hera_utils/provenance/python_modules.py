@@ -44,7 +44,7 @@ def answer(names: list[str]) -> Json:
         if not origin and not owners[top]:
             absent.append(top)
         chosen = owners[top] if len(owners[top]) < 2 else _filter_owners(owners[top], dotted)
-        packages.update(canonical(one.metadata["Name"]) for one in chosen)
+        packages.update(canonical(distribution.metadata["Name"]) for distribution in chosen)
     return {
         "version": platform.python_version(),
         "packages": _add_requirements(packages),

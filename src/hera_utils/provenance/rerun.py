@@ -64,8 +64,8 @@ def read_manifest(path: Path) -> RecordedRun:
     except (ValueError, RecursionError):
         raise SettingsError(f"{path} is not JSON", fix="name a ro-crate-metadata.json") from None
     graph = document.get("@graph") if isinstance(document, dict) else None
-    found = graph if isinstance(graph, list) else []
-    entities = {str(one["@id"]): one for one in found if isinstance(one, dict) and "@id" in one}
+    entries = graph if isinstance(graph, list) else []
+    entities = {str(entry["@id"]): entry for entry in entries if isinstance(entry, dict) and "@id" in entry}
     action = entities.get("#run")
     if action is None:
         raise SettingsError(
@@ -198,8 +198,8 @@ def prepare_new_workflow(document: Json, values: Mapping[str, str]) -> Json:
 def _masked_names(value: Any) -> list[str]:
     """The names of parameters and variables whose values an older version of hera_utils masked."""
     if isinstance(value, list):
-        return [name for one in value for name in _masked_names(one)]
+        return [name for item in value for name in _masked_names(item)]
     if not isinstance(value, dict):
         return []
     own = [str(value["name"])] if value.get("value") == MASK and "name" in value else []
-    return own + [name for one in value.values() for name in _masked_names(one)]
+    return own + [name for item in value.values() for name in _masked_names(item)]

@@ -83,15 +83,17 @@ class TaskActions:
 
     def parts(self, path: str) -> Json:
         """The steps and tools of a workflow's entity; {} for a workflow of which no task began."""
-        steps = [key for key, one in self.entities.items() if one["@type"] == "HowToStep" and one["_of"] == path]
-        tools = [key for key, one in self.entities.items() if one.get("_tool_of") == path]
+        steps = [
+            key for key, entity in self.entities.items() if entity["@type"] == "HowToStep" and entity["_of"] == path
+        ]
+        tools = [key for key, entity in self.entities.items() if entity.get("_tool_of") == path]
         return {"hasPart": [id_of(key) for key in tools], "step": [id_of(key) for key in steps]} if steps else {}
 
     @property
     def actions(self) -> list[str]:
         """The ids of the actions that the crate mentions: those of tasks and those of engines."""
         kinds = ("CreateAction", "OrganizeAction")
-        return [key for key, one in self.entities.items() if one["@type"] in kinds]
+        return [key for key, entity in self.entities.items() if entity["@type"] in kinds]
 
     def __iter__(self) -> Iterator[Json]:
         for entity in self.entities.values():

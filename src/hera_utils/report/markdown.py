@@ -109,26 +109,26 @@ def _mermaid(drawn: Any) -> str:
         total = sum(box.counts.values())
         times = f" ×{total}" if total > 1 else ""
         lines.append(f'  n{place}["{_quote(box.title)}{times}"]')
-    lines += [f"  n{one} --> n{other}" for one, other in drawn.edges]
+    lines += [f"  n{start} --> n{end}" for start, end in drawn.edges]
     return "\n".join([*lines, "```"])
 
 
 def _times(results: Results) -> str:
-    found = resources(results.tasks)
-    names = list(dict.fromkeys(name for one in found for name, amount in one["usage"].items() if amount))
-    is_measured = any(one["used"] for one in found)
+    templates = resources(results.tasks)
+    names = list(dict.fromkeys(name for template in templates for name, amount in template["usage"].items() if amount))
+    is_measured = any(template["used"] for template in templates)
     used = ["processor time", "largest memory", "requested", "read", "written"] if is_measured else []
     header = ["template", "tasks", "time", "longest", *(f"{name} (s)" for name in names), *used]
     lines = [
         (
-            one["template"],
-            str(one["tasks"]),
-            span_in_words(one["seconds"]),
-            span_in_words(one["longest"]),
-            *(str(one["usage"].get(name, 0)) for name in names),
-            *(_measured_cells(one["used"] or {}) if is_measured else ()),
+            template["template"],
+            str(template["tasks"]),
+            span_in_words(template["seconds"]),
+            span_in_words(template["longest"]),
+            *(str(template["usage"].get(name, 0)) for name in names),
+            *(_measured_cells(template["used"] or {}) if is_measured else ()),
         )
-        for one in found
+        for template in templates
     ]
     return _table(header, lines, [False] + [True] * (len(header) - 1))
 

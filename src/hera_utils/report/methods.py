@@ -65,7 +65,8 @@ def methods_paragraph(run: WholeRun, results: Results, software: Software) -> st
 def _describe_run(run: WholeRun, software: Software) -> str:
     name = f"The experiment {escape_text(run.experiment)}" if run.experiment else f"The run `{escape_code(run.name)}`"
     begun = min(
-        (at for one in run.own if (at := timestamps.read((one.get("status") or {}).get("startedAt")))), default=None
+        (at for workflow in run.own if (at := timestamps.read((workflow.get("status") or {}).get("startedAt")))),
+        default=None,
     )
     when = "" if begun is None else f" on {datetime.fromtimestamp(begun, timezone.utc):%Y-%m-%d} (UTC)"
     if software.system:

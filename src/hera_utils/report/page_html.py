@@ -38,7 +38,9 @@ def page(
     content = page_data(run, results, facts)
     pictures_made, more = figures
     if pictures_made:
-        content["figures"] = [{"task": one.task, "name": one.name, "address": one.address} for one in pictures_made]
+        content["figures"] = [
+            {"task": picture.task, "name": picture.name, "address": picture.address} for picture in pictures_made
+        ]
         content["more_figures"] = more
     return page_of(content)
 

@@ -21,8 +21,8 @@ def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     """Each artifact once, under TASK/NAME. If a task ran again in a later workflow of the run, the later artifacts count."""
     taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
     by_name: dict[tuple[str, str], Artifact] = {}
-    there = (one for one in run.documents if one["metadata"]["name"] not in run.deleted)
-    documents = sorted(there, key=lambda one: one["metadata"]["name"] not in run.earlier)
+    there = (document for document in run.documents if document["metadata"]["name"] not in run.deleted)
+    documents = sorted(there, key=lambda document: document["metadata"]["name"] not in run.earlier)
     for one in (artifact for document in documents for artifact in artifact_downloads.artifacts_of(document)):
         if one.workflow not in run.earlier or (one.workflow, one.task) in taken:
             by_name[one.task, one.name] = one
@@ -31,7 +31,7 @@ def artifacts_of_run(run: WholeRun) -> list[Artifact]:
 
 def missing_artifact(run: str, there: Sequence[Artifact], rest: str = "") -> ResourceError:
     """The error for a run that has no artifact `rest` (TASK or TASK/NAME), or none at all."""
-    names = ", ".join(list(dict.fromkeys(f"{one.task}/{one.name}" for one in there))[:10])
+    names = ", ".join(list(dict.fromkeys(f"{artifact.task}/{artifact.name}" for artifact in there))[:10])
     what = f"no output artifact `{rest}`" if rest else "no output artifacts"
     return ResourceError(f"{run} has {what}", fix=f"it has: {names}" if names else None)
 

@@ -77,9 +77,9 @@ class Comparison:
     def lines(self) -> list[str]:
         """The comparison as text, in the form of a diff."""
         text = [f"--- {self.first}", f"+++ {self.second}"] if not self.equal else []
-        for one in self.changed:
-            text.append(f"  {one.title}")
-            for change in one.changes:
+        for row in self.changed:
+            text.append(f"  {row.title}")
+            for change in row.changes:
                 amount = "" if change.amount is None else f"  ({change.amount:+.6g}{_relative(change)})"
                 text.append(f"    {change.name}: {_shorten(change.before)} → {_shorten(change.after)}{amount}")
         text += [f"- {title}" for title in self.only_first] + [f"+ {title}" for title in self.only_second]
@@ -98,13 +98,13 @@ class Comparison:
             "same": self.same,
             "changed": [
                 {
-                    "title": one.title,
+                    "title": row.title,
                     "changes": [
                         {"name": c.name, "before": c.before, "after": c.after, "difference": c.amount}
-                        for c in one.changes
+                        for c in row.changes
                     ],
                 }
-                for one in self.changed
+                for row in self.changed
             ],
             "only_first": list(self.only_first),
             "only_second": list(self.only_second),
@@ -124,7 +124,9 @@ def compare_results(first: Results, second: Results, tolerance: Tolerance | None
     if not points:
         pairs += _pair_by_path(ones, others)
     changed = [
-        DifferingRow(_title(one), changes) for one, other in pairs if (changes := _changes(one, other, tolerance))
+        DifferingRow(_title(before), changes)
+        for before, after in pairs
+        if (changes := _changes(before, after, tolerance))
     ]
     return Comparison(
         first=first.name,
@@ -132,8 +134,8 @@ def compare_results(first: Results, second: Results, tolerance: Tolerance | None
         what="points" if points else "tasks",
         same=len(pairs) - len(changed),
         changed=tuple(changed),
-        only_first=tuple(_title(one) for one in ones.values()),
-        only_second=tuple(_title(one) for one in others.values()),
+        only_first=tuple(_title(row) for row in ones.values()),
+        only_second=tuple(_title(row) for row in others.values()),
     )
 
 

@@ -71,11 +71,11 @@ class Means:
     def table(self) -> ResultTable:
         """The means for programs and for the page, with three columns per output."""
         columns = list(self.inputs)
-        for name, found in self.outputs.items():
+        for name, column_means in self.outputs.items():
             columns += [
-                Column(f"mean({name})", "output", tuple(one and one.value for one in found)),
-                Column(f"sem({name})", "output", tuple(one and one.error for one in found)),
-                Column(f"count({name})", "output", tuple(one.count if one else 0 for one in found)),
+                Column(f"mean({name})", "output", tuple(mean and mean.value for mean in column_means)),
+                Column(f"sem({name})", "output", tuple(mean and mean.error for mean in column_means)),
+                Column(f"count({name})", "output", tuple(mean.count if mean else 0 for mean in column_means)),
             ]
         return ResultTable("means", tuple(columns))
 
@@ -89,9 +89,9 @@ class Means:
                     if column.cells[row] is not None or row in column.nones
                 },
                 "outputs": {
-                    name: {"mean": for_json(one.value), "sem": for_json(one.error), "count": one.count}
-                    for name, found in self.outputs.items()
-                    if (one := found[row])
+                    name: {"mean": for_json(mean.value), "sem": for_json(mean.error), "count": mean.count}
+                    for name, column_means in self.outputs.items()
+                    if (mean := column_means[row])
                 },
             }
             for row in range(len(next(iter(self.outputs.values()))))
@@ -100,10 +100,10 @@ class Means:
     def sheet(self, *, exact: bool = True) -> Sheet:
         """For readers: `0.450 ± 0.011`, with the number of values if it differs from the column n (named count if an input is called n)."""
         groups = list(zip(*self.outputs.values(), strict=True))
-        counts = [max((one.count for one in group if one), default=0) for group in groups]
+        counts = [max((mean.count for mean in group if mean), default=0) for group in groups]
         inputs = [texts(column.for_readers(), wide=False, exact=exact) for column in self.inputs]
         lines = tuple(
-            (*(cells[row] for cells in inputs), str(counts[row]), *(_cell(one, counts[row]) for one in group))
+            (*(cells[row] for cells in inputs), str(counts[row]), *(_cell(mean, counts[row]) for mean in group))
             for row, group in enumerate(groups)
         )
         numeric = (*(column.numeric for column in self.inputs), *[True] * (1 + len(self.outputs)))

@@ -153,7 +153,7 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
     status = (
         PRUNED
         if point.status == PRUNED
-        else min((row.status for row in tasks), key=lambda one: _WORST.index(one) if one in _WORST else 0)
+        else min((row.status for row in tasks), key=lambda status: _WORST.index(status) if status in _WORST else 0)
     )
     took = [row.seconds for row in tasks if row.seconds is not None]
     return PointResult(

@@ -60,17 +60,17 @@ def secrets_of(environ: Mapping[str, str]) -> list[str]:
 
 def mask_secrets(results: Results, secrets: Secrets) -> Results:
     """The results with the secrets masked in the messages and the last lines of tasks, and nowhere else."""
-    known = _reveal(secrets)
+    texts = _reveal(secrets)
 
     def masked(row: TaskResult) -> TaskResult:
-        message, log = mask(row.message, known), tuple(mask(line, known) for line in row.log)
+        message, log = mask(row.message, texts), tuple(mask(line, texts) for line in row.log)
         return row if (message, log) == (row.message, row.log) else replace(row, message=message, log=log)
 
     return replace(
         results,
         tasks=tuple(map(masked, results.tasks)),
         points=tuple(
-            replace(point, message=mask(point.message, known), tasks=tuple(map(masked, point.tasks)))
+            replace(point, message=mask(point.message, texts), tasks=tuple(map(masked, point.tasks)))
             for point in results.points
         ),
     )
@@ -111,10 +111,10 @@ def holds_secret(document: Json, secrets: Secrets) -> bool:
 
 def refuse_secret_inputs(inputs: Json, secrets: Secrets) -> None:
     """SettingsError when a constant or a value of an axis is a secret: the record of a run contains its inputs."""
-    known = set(_secret_texts(secrets))
+    texts = set(_secret_texts(secrets))
     swept = {name: values for name, values in inputs.get("parameters", {}).items() if len(values) <= _MOST_VALUES}
     for name, value in _nearest_names({**inputs.get("constants", {}), **swept}):
-        if is_written_secret(name, value) or value in known:
+        if is_written_secret(name, value) or value in texts:
             raise SettingsError(
                 f"the input `{name}` is a secret, and the inputs of a run are kept in its record", fix=_FIX
             )

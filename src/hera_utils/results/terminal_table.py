@@ -139,7 +139,7 @@ def lines_of_failures(
 def failure_groups(failed: Sequence[TaskResult]) -> list[list[TaskResult]]:
     """The failed tasks, equal failures together."""
     rows = {_entry(row).id: row for row in failed}
-    return [[rows[one.id] for one in group] for group in group_equal_failures(map(_entry, failed))]
+    return [[rows[failure.id] for failure in group] for group in group_equal_failures(map(_entry, failed))]
 
 
 def _entry(row: TaskResult) -> FailureEntry:
@@ -149,4 +149,8 @@ def _entry(row: TaskResult) -> FailureEntry:
 
 def as_printable(line: str) -> str:
     """A task's text with a mark for each character that is not printable: it must not control the reader's terminal."""
-    return line if line.isprintable() else "".join(one if one.isprintable() or one == "\t" else "�" for one in line)
+    return (
+        line
+        if line.isprintable()
+        else "".join(character if character.isprintable() or character == "\t" else "�" for character in line)
+    )

@@ -95,8 +95,8 @@ class Condition:
         return f"{self.name}{self.sign}{self.value}"
 
     def holds(self, values: Iterable[Any]) -> bool:
-        one = any(_compare(value, self) for value in values if value is not None)
-        return not one if self.sign == "!=" else one
+        fits = any(_compare(value, self) for value in values if value is not None)
+        return not fits if self.sign == "!=" else fits
 
 
 def _compare(value: Any, condition: Condition) -> bool:

@@ -46,7 +46,9 @@ class FailureEntry:
 def first_failures(outcome: Outcome) -> tuple[Failure, ...]:
     """The first failure of each kind, which is described in full; later ones often follow from it."""
     by_id = {failure.node_id: failure for failure in outcome.failures}
-    return tuple(by_id[one.id] for one, *_ in group_equal_failures(map(_entry, outcome.failures))[:MOST_FAILURES])
+    return tuple(
+        by_id[failure.id] for failure, *_ in group_equal_failures(map(_entry, outcome.failures))[:MOST_FAILURES]
+    )
 
 
 def last_lines(client: ArgoClient, workflow: str, pod: str) -> list[str] | None:

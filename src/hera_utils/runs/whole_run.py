@@ -99,7 +99,7 @@ def load_run(client: ArgoClient, name: str, runs: Iterable[Path] = ()) -> WholeR
     computed = {point.workflow: point.run for point in points if point.workflow and point.workflow not in own}
     client.namespace = facts.get("namespace") or client.namespace
     by_name: dict[str, Json | None] = {workflow: workflow_of(client, workflow) for workflow in (*own, *computed)}
-    deleted = frozenset(one for one, document in by_name.items() if document is None)
+    deleted = frozenset(workflow for workflow, document in by_name.items() if document is None)
     by_name |= {
         workflow: read_kept_document(folder.with_name(computed.get(workflow) or folder.name), workflow)
         for workflow in deleted

@@ -61,7 +61,9 @@ def choose_context(paths: Sequence[Path], context: str | None = None) -> ChosenC
     """
     origin = os.pathsep.join(map(str, paths))
     documents = [(path, _document(path)) for path in paths]
-    current = next((str(one["current-context"]) for _, one in documents if one.get("current-context")), "")
+    current = next(
+        (str(document["current-context"]) for _, document in documents if document.get("current-context")), ""
+    )
     name = context or current
     if not name:
         raise _unusable(origin, "it has no current context")
@@ -126,7 +128,7 @@ def _document(path: Path) -> Json:
 
 def _entries(document: Json, plural: str, path: Path) -> list[Json]:
     entries = document.get(plural) or []
-    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise _unusable(str(path), f"`{plural}` is not a list of entries")
     return entries
 

@@ -46,8 +46,8 @@ def drop_credentials_of_other_servers(
         remaining.append({name: value for name, value in layer.items() if name not in _CREDENTIALS})
         token = next((layer[name] for name in TOKEN_FIELDS if name in layer), None)
         if token is not None and not left_out:
-            whose = f"it is for {server.value}" if server is not None else f"{winner.origin} names the server"
-            left_out = {"argo_token": replace(token, value=None, origin=f"{token.origin}, but {whose}")}
+            reason = f"it is for {server.value}" if server is not None else f"{winner.origin} names the server"
+            left_out = {"argo_token": replace(token, value=None, origin=f"{token.origin}, but {reason}")}
     return [*remaining, left_out]
 
 

@@ -167,7 +167,7 @@ def gather_layers(flags: Mapping[str, Any], program: Mapping[str, Any], around: 
                 for layer in _project_tables(project, names, around)
             ),
             *far,
-            *(layer for one in (user, credentials) for layer in _tables(one, names, around, chooser)),
+            *(layer for document in (user, credentials) for layer in _tables(document, names, around, chooser)),
             _layer(program, "script", around.place("script")),
             {"state": GivenValue(str(around.state_folder), "default")},
         ],

@@ -163,11 +163,13 @@ def _settings_that_lead(context: CLIContext, credential: str, way: Iterable[str]
     if own is not None and own.profile and context.argo_server is not None and context.project("argo_server") != own:
         # The token of a profile that the project selected would be sent to a server that another source names.
         leading.setdefault(replace(own, profile=""), []).append("profile")
-    whose = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
+    credential_text = _CREDENTIALS.get(credential) or f"your token ({context.origin(credential)})"
     for source, names in leading.items():
         listed = ", ".join(dict.fromkeys(names))
         authority = (str(context.ca_file),) if "ca_file" in names and context.ca_file else ()
-        yield Concern(source.file, f"decides where {whose} goes: {listed}", f"--{names[0]}", authority, source.digest)
+        yield Concern(
+            source.file, f"decides where {credential_text} goes: {listed}", f"--{names[0]}", authority, source.digest
+        )
 
 
 _CREDENTIALS = {
@@ -203,13 +205,13 @@ def _credentials(context: CLIContext) -> Iterator[tuple[str, tuple[str, ...]]]:
 def refuse_untrusted(concerns_found: Iterable[Concern], folder: Path) -> None:
     """Raise Untrusted if one of the concerns is not trusted. folder: the user's folder with the list of trusted files."""
     trusted = _read_trusted(folder)
-    left = [one for one in concerns_found if not _is_trusted(one, trusted)]
+    left = [concern for concern in concerns_found if not _is_trusted(concern, trusted)]
     if not left:
         return
-    instead = next((f", or give {one.instead} yourself" for one in left if one.instead), "")
+    instead = next((f", or give {concern.instead} yourself" for concern in left if concern.instead), "")
     raise Untrusted(
-        "; ".join(f"{one.file} {one.what}{_describe_changes(one, trusted)}" for one in left),
-        {file: digest for one in left for file, digest in one.files.items()},
+        "; ".join(f"{concern.file} {concern.what}{_describe_changes(concern, trusted)}" for concern in left),
+        {file: digest for concern in left for file, digest in concern.files.items()},
         fix=f"read it; if that is right: hera-utils trust{instead}",
     )
 

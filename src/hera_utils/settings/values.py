@@ -43,7 +43,7 @@ def convert(field: Field, raw: Any, place: Place) -> Any:
         return _table(field, raw, place)
     if isinstance(raw, Secret):
         return raw
-    if field.kind == "words" and isinstance(raw, list | tuple) and all(isinstance(one, str) for one in raw):
+    if field.kind == "words" and isinstance(raw, list | tuple) and all(isinstance(word, str) for word in raw):
         raw = field.joint.join(raw)
     if isinstance(raw, bool) or not isinstance(raw, str | int | float | os.PathLike):
         raise _invalid_value_error(field, place, "a text is expected")

@@ -203,5 +203,5 @@ def local_platform(hera_utils_server: Path) -> Iterator[PrivatePlatform]:
         yield platform
     finally:
         everywhere.cluster.delete("Namespace", namespace)
-        for one in (platform, everywhere):
-            one.client.close()
+        for private_platform in (platform, everywhere):
+            private_platform.client.close()

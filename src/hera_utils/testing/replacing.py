@@ -262,7 +262,7 @@ def _declared_names(template: Json) -> Json:
 
 def _arguments(name: str, function: Callable[..., Any], declared: Json) -> None:
     """Raise SettingsError unless the function can be called with the template's inputs."""
-    there = {_word(one) for one in (*declared["parameters"], *declared["artifacts"])}
+    there = {_word(name) for name in (*declared["parameters"], *declared["artifacts"])}
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) or parameter.name in there:
             continue

@@ -116,8 +116,8 @@ def _fill_in_item(value: str, item: Any) -> str:
     if item is None:
         return value
     if isinstance(item, Mapping):
-        for key, one in item.items():
-            value = value.replace(f"{{{{item.{key}}}}}", _flat(one))
+        for key, inner in item.items():
+            value = value.replace(f"{{{{item.{key}}}}}", _flat(inner))
     return value.replace("{{item}}", _flat(item))
 
 
@@ -129,10 +129,10 @@ def _field(key: str, value: Any, indent: str) -> list[str]:
         for inner in sorted(value):
             lines += _field(inner, value[inner], indent + "  ")
         return lines
-    if isinstance(value, list) and value and any(isinstance(one, Mapping) for one in value):
+    if isinstance(value, list) and value and any(isinstance(item, Mapping) for item in value):
         lines = [f"{indent}{key}:"]
-        for one in value:
-            lines += _field(str(one.get("name", "-")), {k: one[k] for k in one if k != "name"}, indent + "  ")
+        for item in value:
+            lines += _field(str(item.get("name", "-")), {k: item[k] for k in item if k != "name"}, indent + "  ")
         return lines
     return [f"{indent}{key}: {_mask(_flat(value))}"]
 

@@ -138,10 +138,10 @@ def _cpu_left(branches: Iterable[Branch]) -> float | None:
     """Estimated processor seconds of the remaining tasks: in each fan-out from its own tasks, or from all if none is measured."""
     rows = [row for branch in branches for row in _rows(branch)]
     measured = [[*_processor_times(row)] for row in rows]
-    every = [seconds for one in measured for seconds in one]
+    every = [seconds for seconds_of_row in measured for seconds in seconds_of_row]
     if len(every) < LEAST_BASE:
         return None
-    means = [sum(one or every) / len(one or every) for one in measured]
+    means = [sum(seconds_of_row or every) / len(seconds_of_row or every) for seconds_of_row in measured]
     return sum(mean * (row.tasks - row.done) for row, mean in zip(rows, means, strict=True))
 
 

@@ -37,8 +37,8 @@ class Stall:
             self._since, self._patience = now, 2 * self._patience
             self._reasons = {}
             with suppress(HeraUtilsError):  # the next poll meets the same error
-                for one in active[:_MOST]:
-                    workflow = self._get(one.name)
+                for share in active[:_MOST]:
+                    workflow = self._get(share.name)
                     self._reasons |= self._reasons_of(workflow)
                     if not phase_of(workflow):
                         break  # nobody takes up the others either

@@ -108,7 +108,7 @@ def test_a_clock_that_is_set_back_ends_no_later(staged, tmp_path: Path, how: str
 UNKILLABLE = """
 import os
 from pod import containers
-containers.PATIENCE = 0.3
+containers.KILL_SECONDS = 0.3
 kill = os.kill
 os.kill = lambda pid, number: None if number == 9 else kill(pid, number)
 """
@@ -133,7 +133,7 @@ def test_what_even_sigkill_does_not_end_is_given_up(staged, how: str) -> None:
     assert stage.run(stage.shell("echo well", template={})).phase == "Succeeded"  # another worker runs it
 
 
-@pytest.mark.parametrize("how", ["killed", "deadline", "hopeless"])
+@pytest.mark.parametrize("how", ["killed", "deadline", "unendable"])
 def test_a_worker_that_stands_still_holds_nobody_up(
     own_stage: Stage, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -147,14 +147,14 @@ def test_a_worker_that_stands_still_holds_nobody_up(
     worker = own_stage.runtime._workers.worker_of(uid(pod))
     assert worker is not None
     os.kill(worker.pid, signal.SIGSTOP)
-    if how == "hopeless":
+    if how == "unendable":
         monkeypatch.setattr(workers.Worker, "end", lambda self: None)
     if how != "deadline":
         own_stage.runtime.kill(uid(pod), grace=0.2)
     end = own_stage.finished(pod.node_id)
-    assert end.message == {"killed": "pod deleted", "deadline": DEADLINE, "hopeless": UNENDABLE}[how]
+    assert end.message == {"killed": "pod deleted", "deadline": DEADLINE, "unendable": UNENDABLE}[how]
     monkeypatch.undo()
-    if how == "hopeless":
+    if how == "unendable":
         worker.end()
     until(lambda: not born(worker.pid))
 

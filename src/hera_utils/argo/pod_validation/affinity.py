@@ -44,8 +44,8 @@ def _check_weight(weighted: Json, path: str) -> Iterator[str]:
 
 
 def _check_node_term(term: Json, path: str) -> Iterator[str]:
-    for index, one in enumerate(term.get("matchExpressions") or ()):
-        yield from _check_expression(one, f"{path}.matchExpressions[{index}]")
+    for index, expression in enumerate(term.get("matchExpressions") or ()):
+        yield from _check_expression(expression, f"{path}.matchExpressions[{index}]")
 
 
 def _check_expression(expression: Json, path: str) -> Iterator[str]:
@@ -71,8 +71,8 @@ def _check_values(expression: Json, path: str, *, of_numbers: bool) -> Iterator[
 
 
 def _check_pod_term(term: Json, path: str) -> Iterator[str]:
-    for index, one in enumerate((term.get("labelSelector") or {}).get("matchExpressions") or ()):
-        yield from _check_values(one, f"{path}.labelSelector.matchExpressions[{index}]", of_numbers=False)
+    for index, expression in enumerate((term.get("labelSelector") or {}).get("matchExpressions") or ()):
+        yield from _check_values(expression, f"{path}.labelSelector.matchExpressions[{index}]", of_numbers=False)
     key = term.get("topologyKey") or ""
     if not key:
         yield required(f"{path}.topologyKey", "can not be empty")

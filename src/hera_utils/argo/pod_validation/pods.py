@@ -143,9 +143,9 @@ def _check_topology_spread(spec: Json, value: Any, path: str) -> Iterator[str]:
 
 
 def _check_readiness_gates(spec: Json, value: Any, path: str) -> Iterator[str]:
-    for index, one in enumerate(value):
-        for fault in label_key_faults(one.get("conditionType") or ""):
-            yield invalid_value(f"{path}[{index}].conditionType", one.get("conditionType") or "", fault)
+    for index, gate in enumerate(value):
+        for fault in label_key_faults(gate.get("conditionType") or ""):
+            yield invalid_value(f"{path}[{index}].conditionType", gate.get("conditionType") or "", fault)
 
 
 def _check_deadline(spec: Json, value: Any, path: str) -> Iterator[str]:
@@ -153,8 +153,8 @@ def _check_deadline(spec: Json, value: Any, path: str) -> Iterator[str]:
 
 
 def _check_tolerations(spec: Json, value: Any, path: str) -> Iterator[str]:
-    for index, one in enumerate(value):
-        yield from _check_toleration(one, f"{path}[{index}]")
+    for index, toleration in enumerate(value):
+        yield from _check_toleration(toleration, f"{path}[{index}]")
 
 
 def _check_toleration(toleration: Json, path: str) -> Iterator[str]:

@@ -126,14 +126,14 @@ def _starts_attempt(context: Context, frame: Frame, node: Json, strategy: Json, 
         _take_outputs(context, node, last)
         ledger.mark(node, phases.SUCCEEDED)
         return False
-    why = _reason_to_stop(context, frame)
+    why = _reason_to_stop(context)
     if why:  # the outputs of the last attempt are not copied
         ledger.mark(node, last["phase"], why)
         return False
     if strategy.get("backoff") is not None:
         pause = _backoff(context, strategy, tried)
-        if pause.hopeless:
-            return _give_up(context, node, last, pause.hopeless)
+        if pause.give_up_reason:
+            return _give_up(context, node, last, pause.give_up_reason)
         limit = limits.read_intstr(strategy.get("limit"))
         if ledger.now < pause.due and limit is not None and len(tried) <= limit:
             context.timer(f"retry:{frame.node_id}", pause.due)
@@ -176,7 +176,7 @@ def _scope(context: Context, tried: list[Json]) -> substitution.Variables:
     return substitution.Variables(values, context.variables.entropy)
 
 
-def _reason_to_stop(context: Context, frame: Frame) -> str:
+def _reason_to_stop(context: Context) -> str:
     strategy = limits.shutdown(context)
     if strategy:
         return f"Stopped with strategy '{strategy}'"
@@ -200,12 +200,12 @@ def _take_outputs(context: Context, node: Json, last: Json) -> None:
 class Pause(NamedTuple):
     """The pause between two attempts. seconds: its length. due: when the next may start.
 
-    hopeless: the reason why no further attempt is possible, "" if one is.
+    give_up_reason: the reason why no further attempt is possible, "" if one is.
     """
 
     seconds: float = 0.0
     due: float = 0.0
-    hopeless: str = ""
+    give_up_reason: str = ""
 
 
 def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
@@ -213,7 +213,7 @@ def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
     backoff = strategy["backoff"]
     ends = _end_of_duration(strategy, tried)
     if ends and context.ledger.now > ends:
-        return Pause(hopeless="Max duration limit exceeded")
+        return Pause(give_up_reason="Max duration limit exceeded")
     if not backoff.get("duration"):
         raise Fault("no base duration specified for retryStrategy")
     seconds = limits.duration(text_of(backoff["duration"]))
@@ -224,7 +224,7 @@ def _backoff(context: Context, strategy: Json, tried: list[Json]) -> Pause:
         seconds = min(seconds, limits.duration(text_of(backoff["cap"])))
     due = timestamps.seconds(tried[-1].get("finishedAt")) + seconds
     if ends and due > ends:
-        return Pause(hopeless="Backoff would exceed max duration limit")
+        return Pause(give_up_reason="Backoff would exceed max duration limit")
     return Pause(seconds, due)
 
 

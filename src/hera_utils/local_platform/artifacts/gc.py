@@ -38,7 +38,7 @@ def artifacts_to_collect(document: Json, strategy: str) -> Iterator[tuple[str, J
 def _stored_artifacts(document: Json) -> Iterator[tuple[Json, Json, str]]:
     """(node, artifact, strategy) of each output artifact of a pod that is in a store."""
     spec = spec_of(document)
-    whole = _strategy(spec)
+    default = _strategy(spec)
     templates = {template.get("name"): template for template in spec.get("templates") or ()}
     for node in ((document.get("status") or {}).get("nodes") or {}).values():
         if node.get("type") != "Pod":
@@ -48,7 +48,7 @@ def _stored_artifacts(document: Json) -> Iterator[tuple[Json, Json, str]]:
         for artifact in (node.get("outputs") or {}).get("artifacts") or ():
             chosen = artifact.get("artifactGC") or own.get(artifact.get("name")) or {}
             if key_of(artifact):
-                yield node, artifact, chosen.get("strategy") or whole
+                yield node, artifact, chosen.get("strategy") or default
 
 
 def _strategy(spec: Json) -> str:

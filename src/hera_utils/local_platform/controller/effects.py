@@ -335,10 +335,10 @@ class Effects:
         if doomed:
             # In another thread, because deleting may take long and runs wait for this one.
             threading.Thread(target=_remove, args=(doomed,), daemon=True).start()
-        there = {(kind, namespace) for (kind, namespace, _), stored in turn.objects.items() if stored is not None}
-        for kind, namespace in there:
-            if kind in (CLAIM, "ConfigMap", "Secret"):
-                self._launcher.objects_changed(kind, namespace)
+        kinds = (CLAIM, "ConfigMap", "Secret")
+        changed = (key for key, stored in turn.objects.items() if stored is not None)
+        for namespace in {namespace for kind, namespace, _ in changed if kind in kinds}:
+            self._launcher.objects_changed(namespace)
 
     def emit_event(self, turn: Turn, active: ActiveRun, command: c.EmitEvent) -> EventsOfRuns:
         self.record_event(turn, about(active.run), command.type, command.reason, command.message)

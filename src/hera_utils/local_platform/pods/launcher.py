@@ -102,7 +102,7 @@ class Launcher:
         """{run uid: {node id: why its pod waits}} of the pods that wait for room (agents' pods never do)."""
         return self.runtime.waiting()
 
-    def objects_changed(self, kind: str, namespace: str) -> None:
+    def objects_changed(self, namespace: str) -> None:
         """Start pods that waited for a created or changed object."""
         for uid, waiting in list(self._waiting.items()):
             if waiting.pod.namespace == namespace:

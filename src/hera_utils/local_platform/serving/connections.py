@@ -24,7 +24,7 @@ MOST_HEAD = 2**20
 """Bytes of a request's line and headers: Go's DefaultMaxHeaderBytes."""
 MOST_HEADERS = 1000
 """Header lines of a request: each costs some microseconds before the request's credentials can be checked."""
-MOST_BEHIND = 256 * 2**10
+MOST_UNPARSED = 256 * 2**10
 """Bytes of requests that a connection may send while an earlier one is not answered yet (pipelining)."""
 _PARSED_AT_ONCE = 4096
 """Bytes. A parsed request that waits needs twenty times its own size, and hundreds of them a tenth of a second: they wait unparsed."""
@@ -109,7 +109,7 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
         self._head = self._read = 0  # bytes received since a request began; bytes of its headers
         self._in_head = True
         self._too_large = False
-        self._behind = b""
+        self._unparsed = b""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -120,16 +120,16 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if len(self._behind) + len(data) > MOST_BEHIND and self.pipeline:
-            self._behind = b""
+        if len(self._unparsed) + len(data) > MOST_UNPARSED and self.pipeline:
+            self._unparsed = b""
             self.transport.abort()
             return
-        data, self._behind = self._behind + data, b""
+        data, self._unparsed = self._unparsed + data, b""
         for at in range(0, len(data), _PARSED_AT_ONCE):
             if self.transport.is_closing():
                 return
             if self.pipeline:
-                self._behind = data[at:]
+                self._unparsed = data[at:]
                 return
             self._parse(data[at : at + _PARSED_AT_ONCE])
 
@@ -172,7 +172,7 @@ class BoundedHttp(HttpToolsProtocol):  # type: ignore[misc]
         super().on_response_complete()
         if (self.cycle.response_complete or self.cycle.more_body) and not self.transport.is_closing():
             self._ledger.wait(self, self.transport.abort)
-        if self._behind and not self.pipeline:
+        if self._unparsed and not self.pipeline:
             self.data_received(b"")
 
     def _refuse_head(self) -> None:

@@ -81,7 +81,7 @@ def new_object(kind: str, namespace: str, document: Json, *, uid: str, at: float
         raise Refused(faults.INVALID_ARGUMENT, "an empty namespace may not be set during creation", reason="BadRequest")
     check_namespace(kind, namespace, document)
     requested = dict(document.get("metadata") or {})
-    _check_metadata(kind, requested)
+    _check_metadata(requested)
     name = str(requested.get("name") or "")
     if not name and requested.get("generateName"):
         name = names.generated_name(str(requested["generateName"]), seed)
@@ -101,7 +101,7 @@ def new_object(kind: str, namespace: str, document: Json, *, uid: str, at: float
     return complete_object(kind, {"metadata": metadata, **rest}, at)
 
 
-def _check_metadata(kind: str, metadata: Json) -> None:
+def _check_metadata(metadata: Json) -> None:
     """Raise Refused for metadata whose fields have other types than Kubernetes'. null counts as absent."""
     shapes = {"name": str, "generateName": str, "namespace": str, "uid": str, "resourceVersion": str, "labels": dict,
               "annotations": dict, "ownerReferences": list, "finalizers": list}  # fmt: skip
@@ -129,7 +129,7 @@ def complete_object(kind: str, document: Json, at: float) -> Json:
 
     Raises Refused.
     """
-    document = _complete_by_kind(kind, document, at)
+    document = _complete_by_kind(kind, document)
     if kind in ("ConfigMap", "Secret") and _size_of_data(kind, document) > LARGEST_DATA:
         path = "data" if kind == "Secret" else "[]"
         complaint = f"{path}: Too long: may not be more than {LARGEST_DATA} bytes"
@@ -144,7 +144,7 @@ def _size_of_data(kind: str, document: Json) -> int:
     return size + sum(len(value) * 3 // 4 for value in (document.get(encoded) or {}).values())
 
 
-def _complete_by_kind(kind: str, document: Json, at: float) -> Json:
+def _complete_by_kind(kind: str, document: Json) -> Json:
     name = document["metadata"]["name"]
     if kind in ARGO_KINDS:
         document.pop("apiVersion", None)
@@ -245,7 +245,7 @@ def check_pod_spec(kind: str, name: str, spec: object, path: str) -> Json:
 def updated_document(kind: str, old: Json, document: Json, at: float) -> Json:
     """What an update stores: the new document with the old identity. Raises Refused (Conflict for a stale resourceVersion)."""
     new = dict(document.get("metadata") or {})
-    _check_metadata(kind, new)
+    _check_metadata(new)
     name = str(old["metadata"]["name"])
     version = str(new.get("resourceVersion") or "")
     if version and version != str(old["metadata"].get("resourceVersion", "")):

@@ -30,7 +30,7 @@ from .worker_state import WorkerState
 
 _TICK = 0.5  # seconds between two calls of `watch`
 _MEMORY_TICK = 0.1  # seconds between two calls when a container has a memory limit
-PATIENCE = 10.0  # seconds to wait for killed processes to end
+KILL_SECONDS = 10.0  # seconds to wait for killed processes to end
 _RETRY_PAUSE = 0.5  # seconds between two attempts to start a command on a full disk
 _UNLOCK_TERMINAL, _OTHER_END = 0x40045431, 0x5441  # TIOCSPTLCK, TIOCGPTPEER
 _TERMINAL = os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
@@ -199,7 +199,7 @@ class Containers:
         if self.live:
             with contextlib.suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + KILL_SECONDS
         while left := self.live:
             for container in left:
                 if not container.pid:
@@ -214,7 +214,7 @@ class Containers:
     def _end_others(self, dead: int = 0) -> None:
         if self._newest and self._newest == processes.newest():  # no process was started since the last time
             return
-        if processes.end_others(self._sandbox.proc, self._sandbox.python.pid, dead, PATIENCE, self._reap_others):
+        if processes.end_others(self._sandbox.proc, self._sandbox.python.pid, dead, KILL_SECONDS, self._reap_others):
             self._newest = processes.newest()
         else:
             self.unendable = True
@@ -343,21 +343,23 @@ class Containers:
             data = b""
         if data and container.log is not None:
             container.log.take(stream, data)
-            if container.log.behind:  # the disk is full; the command then blocks when its pipe is full
+            if container.log.has_unwritten_output:  # the disk is full; the command then blocks when its pipe is full
                 self._selector.unregister(fd)
                 self._unread[fd] = (container, stream)
         elif not data:
             self._forget(container, fd)
 
     @property
-    def behind(self) -> bool:
+    def has_unwritten_output(self) -> bool:
         """Whether output is missing in the logs because the disk was full."""
-        return bool(self._unread) or any(c.log is not None and c.log.behind for c in self.by_name.values())
+        return bool(self._unread) or any(
+            c.log is not None and c.log.has_unwritten_output for c in self.by_name.values()
+        )
 
     def catch_up(self) -> OSError | None:
         """Write the missing output to the logs, and read the pipes again. Gives the error of a disk that is still full; raises others."""
         for container in self.by_name.values():
-            if container.log is not None and container.log.behind:
+            if container.log is not None and container.log.has_unwritten_output:
                 try:
                     container.log.catch_up()
                 except OSError as error:

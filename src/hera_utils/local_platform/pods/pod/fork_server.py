@@ -47,7 +47,7 @@ MEMORY = NAMES + _NAME
 _NEWS = signal.SIGURG  # from a task to this process; a process that does not handle it ignores it
 _NEWS_NUMBER, _DEFAULT = int(_NEWS), int(signal.SIG_DFL)
 _LINK, _PROC = 3, 4
-_PATIENCE = 35.0  # seconds for an answer
+_ANSWER_SECONDS = 35.0
 _LONGEST_END = 1000  # milliseconds
 
 
@@ -190,7 +190,7 @@ class WorkersEnd:
         network: Network | None = None,
     ) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(_PATIENCE)
+        ours.settimeout(_ANSWER_SECONDS)
         self._link = ours
         self._pidfd = -1
         self._ends: list[tuple[int, int, Use]] = []

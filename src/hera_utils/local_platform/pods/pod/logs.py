@@ -61,11 +61,11 @@ class Log:
         if lines:
             stamp = b"%.6f " % time.time()
             self._unwritten += b"".join([stamp + line + b"\n" for line in lines])
-            with contextlib.suppress(OSError):  # the caller checks `behind`
+            with contextlib.suppress(OSError):  # the caller checks `has_unwritten_output`
                 self.catch_up()
 
     @property
-    def behind(self) -> bool:
+    def has_unwritten_output(self) -> bool:
         """Whether output is not written yet because the disk is full; then no more should be read."""
         return bool(self._unwritten)
 

@@ -35,7 +35,7 @@ from .preloaded_modules import PreloadedModules
 
 _PACKET = 1 << 17  # bytes
 _MOST_DESCRIPTORS = 8
-_PATIENCE = 30.0  # seconds for an import
+_IMPORT_SECONDS = 30.0
 _MOST_MEMORY = 512 << 20  # bytes of a process that imports no more
 _LINK = 3
 _PAGE = 4096
@@ -263,7 +263,7 @@ class _Process:
     def _take_over(self, before: socket.socket, names: list[str]) -> None:
         """Runs in the fork: import, and then replace the parent process. The fork ends if the import fails."""
         try:
-            with _limited(_PATIENCE):
+            with _limited(_IMPORT_SECONDS):
                 self._preloaded.preload(names)
         except BaseException:  # noqa: BLE001 - after any error at its import, no task may be a fork of this process
             os._exit(1)

@@ -18,7 +18,7 @@ from .processes import born
 
 # For containers. Files in the state folder are still private, because only its owner may enter that folder.
 _UMASK = 0o022
-_PATIENCE = 5.0  # seconds for the test of `network.works`
+_NETWORK_TEST_SECONDS = 5.0  # for `network.works`
 
 
 def main(state: str, fd: int, started_with: frozenset[str]) -> None:
@@ -71,7 +71,7 @@ def _has_own_addresses() -> bool:
             os._exit(0)
     os.close(write)
     try:
-        return bool(select.select([read], [], [], _PATIENCE)[0]) and os.read(read, 1) == b"1"
+        return bool(select.select([read], [], [], _NETWORK_TEST_SECONDS)[0]) and os.read(read, 1) == b"1"
     finally:
         os.close(read)
         with contextlib.suppress(ProcessLookupError):

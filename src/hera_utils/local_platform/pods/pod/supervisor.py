@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from . import disk_room, inputs, outputs, ports, probes, syscalls
 from .container import NOT_STARTED, Container, ended_container
-from .containers import PATIENCE, Containers, Sandbox
+from .containers import KILL_SECONDS, Containers, Sandbox
 from .errors import DEADLINE, UNENDABLE, PodFault
 from .plan import ContainerPlan, container_plans
 from .pod_folder import PodFolder, write_begun, write_line
@@ -324,7 +324,7 @@ class Pod:
         if signals:
             self.containers.reap()
         self._watch_clock()
-        if self.containers.behind:
+        if self.containers.has_unwritten_output:
             self._report_room(self.containers.catch_up())
 
     def _pause(self, until: float) -> float:
@@ -350,7 +350,7 @@ class Pod:
             self.kill_at, self.killed_since = now + 5, self.killed_since or now
             with contextlib.suppress(OSError):
                 os.kill(-1, signal.SIGKILL)
-            if now - self.killed_since >= PATIENCE:
+            if now - self.killed_since >= KILL_SECONDS:
                 self.containers.give_up()
         if self._send_at and now >= self._send_at:
             self._send_start()
