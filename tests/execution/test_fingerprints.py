@@ -30,7 +30,7 @@ def fingerprints(document, sweep, points=None, **more):
     fingerprinter = Fingerprinter(more.pop("sources", lambda template: {}), **more)
     points = list(sweep if points is None else points)
     ownership = task_ownership(document, sweep.axes, points)
-    assert ownership.whole == ""
+    assert ownership.unit_reason == ""
     computed = fingerprinter.fingerprint_points(document, ownership, points)
     return {point.id: fingerprint for point, fingerprint in computed}, fingerprinter.texts
 

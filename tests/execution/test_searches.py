@@ -278,7 +278,7 @@ def test_rounds_that_are_one_unit_go_on_too(lab, monkeypatch):
         return document
 
     what = replace(what, workflow=unit)
-    assert lab.engine().plan(what).estimate.ownership.whole.startswith("the workflow answers")
+    assert lab.engine().plan(what).estimate.ownership.unit_reason.startswith("the workflow answers")
     go_on = stopped_after(2, monkeypatch)
     with contextlib.suppress(BaseException):
         lab.run(what)

@@ -41,7 +41,7 @@ def test_the_seeds_style():
     pieces = {(point.vintages, point.boroughs): found.tasks[point.id] for point in SWEEP}
     assert pieces[2012, "b"] == (("collect-2012", 1),)
     assert found.shared == ("stage", "gather")
-    assert (found.whole, found.unrequested) == ("", frozenset())
+    assert (found.unit_reason, found.unrequested) == ("", frozenset())
     assert "`gather` comes after the points" in found.unsplittable
 
 
@@ -80,7 +80,7 @@ def test_what_served_dropped_tasks_alone_is_dropped():
     sweep = grid(vintages=[2009, 2012], boroughs=["a", "b"])
     document = workflow(*tasks)
     found = ownership(document, sweep)
-    assert (found.whole, found.unsplittable) == ("", "")
+    assert (found.unit_reason, found.unsplittable) == ("", "")
     smaller, _ = prune(document, found, [sweep[3].id])
     assert [one["name"] for one in entry_tasks(smaller)] == ["stage-2012", "c-2012-b"]
 
@@ -88,7 +88,7 @@ def test_what_served_dropped_tasks_alone_is_dropped():
 def test_equal_values_of_two_axes_need_names():
     sweep = grid(width=[1, 2], height=[1, 2])
     tasks = [task(f"t{n}", "area", {"w": str(point.width), "h": str(point.height)}) for n, point in enumerate(sweep)]
-    assert "name the parameter after the axis" in ownership(workflow(*tasks), sweep).whole
+    assert "name the parameter after the axis" in ownership(workflow(*tasks), sweep).unit_reason
     tasks = [
         task(f"t{n}", "area", {"width": str(point.width), "h": str(point.height)}) for n, point in enumerate(sweep)
     ]
@@ -117,28 +117,28 @@ def test_what_depends_on_a_points_answer_makes_one_unit(more, why):
     sweep = grid(n=[1, 2])
     tasks = [task("a", "work", {"n": "1"}), task("b", "work", {"n": "2"})]
     found = ownership(workflow(*tasks, {"name": "last", "template": "last", "depends": "a", **more}), sweep)
-    assert why in found.whole
+    assert why in found.unit_reason
     chain = {**task("c", "more", {"n": "1"}), **{key: value for key, value in more.items() if key != "arguments"}}
     other = task("d", "more", {"n": "2"})
-    assert ownership(workflow(*tasks, chain, other), sweep).whole == "", "a task of the same point may"
+    assert ownership(workflow(*tasks, chain, other), sweep).unit_reason == "", "a task of the same point may"
 
 
 def test_values_that_no_task_is_given():
     sweep = grid(n=[1, 2])
     found = ownership(workflow(task("a", "one", {}), task("b", "two", {})), sweep)
-    assert "no task gets the values of the point 1" in found.whole
+    assert "no task gets the values of the point 1" in found.unit_reason
     assert (
         "not a DAG"
-        in ownership({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).whole
+        in ownership({"spec": {"entrypoint": "c", "templates": [{"name": "c", "container": {}}]}}, sweep).unit_reason
     )
-    assert ownership(workflow(task("a", "one", {})), grid(n=[1])).whole == "there is only one point"
+    assert ownership(workflow(task("a", "one", {})), grid(n=[1])).unit_reason == "there is only one point"
 
 
 def test_a_chain_over_points_is_not_split():
     sweep = grid(n=[1, 2])
     tasks = [task("a", "work", {"n": "1"}), task("b", "work", {"n": "2"}, depends="a")]
     found = ownership(workflow(*tasks), sweep)
-    assert (found.whole, found.unsplittable) == ("", "the task `b` of one point waits for `a` of another")
+    assert (found.unit_reason, found.unsplittable) == ("", "the task `b` of one point waits for `a` of another")
 
 
 def test_points_that_are_no_product():
@@ -167,7 +167,7 @@ def test_every_point_owns_its_tasks_and_pruning_keeps_the_others(made, data):
     points = list(sweep)
     document, owned = written(points, sweep.axes, style, named, fan_in)
     found = ownership(document, sweep)
-    assert found.whole == ""
+    assert found.unit_reason == ""
     assert {point: set(pieces) for point, pieces in found.tasks.items()} == owned
     assert bool(found.unsplittable) == fan_in
     keep = data.draw(st.lists(st.sampled_from([point.id for point in points]), unique=True))
@@ -206,7 +206,7 @@ def test_a_definition_that_ignores_its_points_is_cut_down(made, data):
     document, owned = written(points, sweep.axes, style, named, False)
     wanted = data.draw(st.lists(st.sampled_from(points), min_size=1, unique=True))
     found = ownership(document, sweep, wanted)
-    assert found.whole == ""
+    assert found.unit_reason == ""
     assert found.unrequested == {piece for point in points if point not in wanted for piece in owned[point.id]}
 
 
@@ -222,7 +222,7 @@ def test_a_task_that_takes_its_parameters_as_one_mapping(given):
     sweep = grid(depth=[None, 3], rate=[0.1, 1e-05])
     tasks = [task(f"fit-{number}", "fit", given(point)) for number, point in enumerate(sweep)]
     found = ownership(workflow(*tasks), sweep)
-    assert found.whole == ""
+    assert found.unit_reason == ""
     assert [found.tasks[point.id] for point in sweep] == [((f"fit-{number}", None),) for number in range(4)]
     items = [json.loads(given(point)["options"]) for point in sweep]
     if len(given(sweep[0])) == 1:
@@ -233,10 +233,12 @@ def test_a_task_that_takes_its_parameters_as_one_mapping(given):
 def test_mappings_that_contradict_each_other_tell_nothing():
     sweep = grid(n=[1, 2])
     both = {"one": json.dumps({"n": 1}), "other": json.dumps({"n": 2})}
-    assert "no task gets the values" in ownership(workflow(task("a", "a", both), task("b", "b", both)), sweep).whole
+    assert (
+        "no task gets the values" in ownership(workflow(task("a", "a", both), task("b", "b", both)), sweep).unit_reason
+    )
 
 
 def test_values_that_are_the_same_text_are_told():
     sweep = grid(n=[None, 1, "null"])
     found = ownership(workflow(*(task(f"t{k}", "work", {"n": text(p.n)}) for k, p in enumerate(sweep))), sweep)
-    assert "the values of the points none and null are the same text for a task" in found.whole
+    assert "the values of the points none and null are the same text for a task" in found.unit_reason

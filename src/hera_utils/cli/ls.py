@@ -76,22 +76,24 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
         for workflow in workflows:
             print_line(workflow["metadata"]["name"])
     elif workflows:
-        header = ("name", "status", "age", "duration", "pods ok", "message")
-        lines = [_line(run.document, now, run.remark(remarks)) for run in runs[:limit]]
-        print_table(
-            header,
-            lines,
-            whole=("name",),
-            paint=lambda row, column, cell: (
-                paint_phase(phase_or_pending(workflows[row]), cell) if column == 1 else cell
-            ),
-        )
+        _print_runs(runs[:limit], remarks, now)
     else:
         print_note(f"no runs in namespace {namespace}{' are selected' if filtered else ''}")
     if crons:
         print_line("")
         _print_stored(crons)
     return 0
+
+
+def _print_runs(runs: Sequence[ListedRun], remarks: Mapping[str, str], now: float) -> None:
+    print_table(
+        ("name", "status", "age", "duration", "pods ok", "message"),
+        [_line(run.document, now, run.remark(remarks)) for run in runs],
+        whole=("name",),
+        paint=lambda row, column, cell: (
+            paint_phase(phase_or_pending(runs[row].document), cell) if column == 1 else cell
+        ),
+    )
 
 
 def _filter_of(*, status: str | None, running: bool, completed: bool, prefix: str, since: str | None) -> RunFilter:

@@ -47,15 +47,7 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     from hera_utils.report.run_folder import write_report
 
     kind = kind or _kind_of(target)
-    if target == "-" and (crate or archive):
-        flag = "--zip" if archive else "--crate"
-        raise SettingsError(
-            f"{flag} writes files, and --to - only prints", fix=f"leave out --to -, or leave out {flag}"
-        )
-    if target and target != "-" and not (above := Path(target).parent).is_dir():
-        raise ResourceError(
-            f"cannot write {target}: there is no folder {above}", fix="create it, or name another file with --to"
-        )
+    _check_target(target, "--zip" if archive else "--crate" if crate else "")
     with reach_run(name) as reached:
         folder = reached.run.folder or Path("runs") / reached.run.name
         path = Path(target) if target else folder / _FILES[kind]
@@ -87,6 +79,18 @@ def command(name: str, show: bool, target: str | None, kind: str | None, crate: 
     return 0
 
 
+def _check_target(target: str | None, flag: str) -> None:
+    """Raise an error for a target that cannot be written. flag: the one that makes a crate, "" without one."""
+    if target == "-" and flag:
+        raise SettingsError(
+            f"{flag} writes files, and --to - only prints", fix=f"leave out --to -, or leave out {flag}"
+        )
+    if target and target != "-" and not (above := Path(target).parent).is_dir():
+        raise ResourceError(
+            f"cannot write {target}: there is no folder {above}", fix="create it, or name another file with --to"
+        )
+
+
 def _kind_of(target: str | None) -> str:
     """The format by the file's name. Raises SettingsError for the suffix of another format."""
     suffix = Path(target or "").suffix.lower()
@@ -116,9 +120,7 @@ def _write_crate(reached: ReachedRun, folder: Path) -> Path:
     from hera_utils.report.run_folder import crate_context
     from hera_utils.runs.file_digests import read_file_uses
 
-    context, settings = (
-        crate_context(reached.client, reached.context.secrets(), read_file_uses(folder)),
-        reached.context,
-    )
+    settings = reached.context
+    context = crate_context(reached.client, settings.secrets(), read_file_uses(folder))
     context = replace(context, authors=settings.authors or "", license=settings.license or "")
     return write_crate(reached.run, reached.results(), folder, context)

@@ -62,15 +62,9 @@ def _versions_of_platform() -> tuple[str, str, dict[str, str]]:
         from hera_utils.local_platform.daemon import status
 
         if status(Path(settings.state)) is None:
-            return (
-                "",
-                "",
-                {"argo": "the local platform is not running", "kubernetes": "the local platform is not running"},
-            )
+            return "", "", dict.fromkeys(("argo", "kubernetes"), "the local platform is not running")
         with ArgoClient(connect(settings)) as client:
             return client.version(), "", {"kubernetes": "none: the local platform"}
-    why: dict[str, str] = {}
-    argo = kubernetes = ""
     try:
         connection = connect(settings)
         with ArgoClient(connection) as client:
@@ -81,7 +75,6 @@ def _versions_of_platform() -> tuple[str, str, dict[str, str]]:
     if not cluster.leads_somewhere():
         return argo, "", {"kubernetes": "no kubeconfig leads to that cluster"}
     try:
-        kubernetes = cluster.version()
+        return argo, cluster.version(), {}
     except HeraUtilsError as error:
-        why["kubernetes"] = str(error)
-    return argo, kubernetes, why
+        return argo, "", {"kubernetes": str(error)}

@@ -89,12 +89,12 @@ class SizeEstimate:
         """Why the run must be one workflow, whatever its size; "" if it may be split."""
         if self.sample.sent:
             return "its function submits it itself (w.create())"
-        return self.ownership.whole or self.ownership.unsplittable
+        return self.ownership.unit_reason or self.ownership.unsplittable
 
     @property
     def runs_whole(self) -> bool:
         """Whether the workflow can only run with all of its points."""
-        return bool(self.ownership.whole) or self.sample.sent
+        return bool(self.ownership.unit_reason) or self.sample.sent
 
     @property
     def points_per_batch(self) -> int:
@@ -229,7 +229,7 @@ class _Builder:
         """The workflow of these points alone, defined for them."""
         built = self.definition.workflow(points)
         ownership = task_ownership(built.document, self.definition.axes, points)
-        reason = ownership.whole or ownership.unsplittable
+        reason = ownership.unit_reason or ownership.unsplittable
         if reason or built.sent:
             raise UnsupportedError(
                 f"the workflow cannot be split: {reason or 'its function submits it itself'}",

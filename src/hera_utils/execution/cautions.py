@@ -117,7 +117,7 @@ def _warn_of_fewer_points(experiment: Experiment) -> Iterator[str]:
 
 def _warn_of_unclear_ownership(plan: Plan) -> Iterator[str]:
     ownership = plan.estimate.ownership
-    why = "" if ownership.tasks else ownership.whole
+    why = "" if ownership.tasks else ownership.unit_reason
     if plan.points > 1 and why:
         yield f"it is unknown which task belongs to which of the {plan.points} points: {why}"
         yield "  so results are listed by task, not by point, and after a failure the whole workflow runs again"

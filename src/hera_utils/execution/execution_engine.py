@@ -386,16 +386,8 @@ class ExecutionEngine:
                 if connection.local:
                     environment = add_claims_of_settings(environment, self.context, [document])
                 provisioned = self._provision(connection, environment)
-                if not self.options.no_preflight:
-                    documents = _documents(definition, document) if connection.local else [document]
-                    findings = assert_ready(
-                        self.context, environment, documents, lambda line: self.reporter.lines([line])
-                    )
-                    self.reporter.lines(
-                        [finding.message if finding.verdict == "good" else finding.line() for finding in findings]
-                    )
-                elif connection.local:
-                    self._image_outcomes(definition, document)
+                documents = _documents(definition, document) if connection.local else [document]
+                self._check_before_run(environment, documents, local=connection.local)
                 self.reporter.provisioned(provisioned)
                 try:
                     session.open(provisioned)
@@ -407,6 +399,16 @@ class ExecutionEngine:
                     yield session
                 finally:
                     session.close()
+
+    def _check_before_run(self, environment: Environment, documents: list[Json], *, local: bool) -> None:
+        """The preflight; without it, on this machine, only the decisions about images, which are sent with the workflows."""
+        if not self.options.no_preflight:
+            findings = assert_ready(self.context, environment, documents, lambda line: self.reporter.lines([line]))
+            self.reporter.lines(
+                [finding.message if finding.verdict == "good" else finding.line() for finding in findings]
+            )
+        elif local:
+            decide_images_of_documents(self.context, environment, documents)
 
     def _provision(self, connection: Connection, environment: Environment) -> list[Change]:
         """Create what is missing: always on this machine, in a cluster only with --provision (else the preflight reports it)."""

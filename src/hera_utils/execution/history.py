@@ -168,22 +168,22 @@ def decide(
     definition: Definition, estimate: SizeEstimate, history: History, fingerprinter: Fingerprinter, files: DeclaredFiles
 ) -> Decisions:
     """Decide which points are done, and why the others run."""
-    judgements: dict[str, _PointDecision] = {}
+    decisions: dict[str, _PointDecision] = {}
     in_flight: dict[str, Fingerprint] = {}
     fingerprints: dict[str, Fingerprint] = {}
     assumptions = _Assumptions(history)
-    unit = bool(estimate.ownership.whole)
+    unit = bool(estimate.ownership.unit_reason)
     for point, fingerprint in fingerprints_of(definition, estimate, fingerprinter):
         if point.id in history.in_flight:
             in_flight[point.id] = fingerprint
             continue
-        judgement = judgements[point.id] = _decide_for_point(point, fingerprint, history, fingerprinter, files)
-        if judgement.done is not None:
-            assumptions.note(judgement.done, fingerprint, judgement.outputs)
-        if judgement.reason or unit:
+        decision = decisions[point.id] = _decide_for_point(point, fingerprint, history, fingerprinter, files)
+        if decision.done is not None:
+            assumptions.note(decision.done, fingerprint, decision.outputs)
+        if decision.reason or unit:
             fingerprints[point.id] = fingerprint
-    run = {point: judgement.reason for point, judgement in judgements.items() if judgement.reason}
-    done = {point: last for point, judgement in judgements.items() if (last := judgement.done) is not None}
+    run = {point: decision.reason for point, decision in decisions.items() if decision.reason}
+    done = {point: last for point, decision in decisions.items() if (last := decision.done) is not None}
     if unit and done and not run:
         why, _ = files.undone(None, history.outputs_of_all)
         run = dict.fromkeys(done, why) if why else {}
@@ -191,9 +191,9 @@ def decide(
         run = {point.id: run.get(point.id, PART_OF_UNIT) for point in definition.inputs.points}
         done = {}
     changed = {
-        point: (judgement.last.run, judgement.last.computed, tuple(judgement.changes))
-        for point, judgement in judgements.items()
-        if judgement.last is not None and judgement.changes
+        point: (decision.last.run, decision.last.computed, tuple(decision.changes))
+        for point, decision in decisions.items()
+        if decision.last is not None and decision.changes
     }
     return Decisions(
         run,
@@ -201,10 +201,10 @@ def decide(
         in_flight,
         fingerprints,
         unseen=files.unseen > 0,
-        outputs={point: judgements[point].outputs for point in done},
+        outputs={point: decisions[point].outputs for point in done},
         explanation=Explanation(changed, history.text, lambda digest: fingerprinter.texts.get(digest, "")),
         assumed=tuple(assumptions.sentences(fingerprinter)) if done else (),
-        adopted={point: adopted for point in done if (adopted := judgements[point].adopted) is not None},
+        adopted={point: adopted for point in done if (adopted := decisions[point].adopted) is not None},
     )
 
 

@@ -131,8 +131,8 @@ class Plan:
         limit = "limit of a cluster: 1 MiB" if self.estimate.limits is HERE else "limit 1 MiB"
         lines = [f"{swept} → {pods}, {flows} {about if count == 1 else ''}{kilobytes(largest)}{more} ({limit})"]
         ownership = self.estimate.ownership
-        if self.points > 1 and ownership.whole:
-            lines.append(f"one unit, runs as a whole: {ownership.whole}")
+        if self.points > 1 and ownership.unit_reason:
+            lines.append(f"one unit, runs as a whole: {ownership.unit_reason}")
         elif ownership.unsplittable and (explain or not self.estimate.fits):
             lines.append(f"one unit, never split: {ownership.unsplittable}")
         if self.decisions is not None:

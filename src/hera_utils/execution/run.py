@@ -128,7 +128,7 @@ class Run:
         return rows[0]
 
 
-def run_of(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict[str, str]) -> Run:
+def run_of_dispatcher(dispatcher: Dispatcher, client: ArgoClient, phase: str, folders: dict[str, str]) -> Run:
     """The Run of a dispatcher whose workflows have all ended."""
     record = dispatcher.record
     rows = record.workflows()

@@ -143,7 +143,7 @@ class Rounds:
                     trials[point.id] = trial
                 elif done.pop(point.id, None):
                     run[point.id] = FORGOTTEN
-        if current.estimate.ownership.whole and len(trials) < len(current.points):
+        if current.estimate.ownership.unit_reason and len(trials) < len(current.points):
             return current  # a unit runs with all of its points
         return replace(current, decisions=replace(decisions, run=run, done=done), trials=trials)
 

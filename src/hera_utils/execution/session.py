@@ -47,7 +47,7 @@ from hera_utils.execution.history import (
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.printed_results import return_printed_results
 from hera_utils.execution.reporter import Reporter
-from hera_utils.execution.run import Run, run_of
+from hera_utils.execution.run import Run, run_of_dispatcher
 from hera_utils.execution.stored_templates import StoredTemplates
 from hera_utils.execution.write_conflicts import WRITES, Writes, find_conflicting_run, writes_of
 from hera_utils.experiment.points import Point
@@ -333,7 +333,7 @@ class Session:
         if self.plan.gather is not None:
             return self._gather_batch().rest
         full = self.estimate.full
-        if full is None or self.estimate.ownership.whole:
+        if full is None or self.estimate.ownership.unit_reason:
             return ""
         return self.fingerprinter.fingerprint_fan_in(full.document, self.estimate.ownership)
 
@@ -437,7 +437,7 @@ class Session:
         record.update(ended=time.time(), phase=phase)
         if phase == "Succeeded":
             self._warn_of_missing_outputs(record)
-        run = run_of(dispatcher, self.client, phase, self.folders)
+        run = run_of_dispatcher(dispatcher, self.client, phase, self.folders)
         record.close()
         return run
 
@@ -490,7 +490,7 @@ class Session:
         )
         plan = self._plan(history_of(self.runs, self.facts))
         assert plan.decisions is not None
-        if not self.estimate.ownership.whole:
+        if not self.estimate.ownership.unit_reason:
             plan = replace(plan, decisions=plan.decisions.only(lost))
         self.plan = plan
         with self._display() as display:
@@ -552,7 +552,7 @@ class Session:
     def error_of_failed_run(self, run: Run) -> RunFailed:
         """The error for a run that did not succeed, with its fix."""
         ownership = self.estimate.ownership
-        unclear = "" if ownership.tasks else ownership.whole
+        unclear = "" if ownership.tasks else ownership.unit_reason
         return self.advice.error_of_failed_run(run, gathers=self.plan.gather is not None, unclear=unclear)
 
     def _advice_for_submitted_workflows(self) -> str:

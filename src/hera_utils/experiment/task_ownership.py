@@ -40,8 +40,8 @@ _AWAITED = re.compile(r"([A-Za-z0-9_-]+)(?:\.([A-Za-z]+))?")
 class TaskOwnership:
     """tasks: point id → its tasks; {} if that is not clear. shared: names of the tasks that belong to no single point.
 
-    unrequested: tasks of points for which the document was not defined. after: task → the tasks that it waits for. whole: why the
-    workflow is one unit, "" if it is not. unsplittable: why it cannot become several workflows although single points can be left out,
+    unrequested: tasks of points for which the document was not defined. after: task → the tasks that it waits for. unit_reason: why
+    the workflow is one unit, "" if it is not. unsplittable: why it cannot become several workflows although single points can be left out,
     "" if it can.
     """
 
@@ -49,7 +49,7 @@ class TaskOwnership:
     shared: tuple[str, ...] = ()
     unrequested: frozenset[TaskRef] = frozenset()
     after: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    whole: str = ""
+    unit_reason: str = ""
     unsplittable: str = ""
 
     def ancestors(self, task: str) -> frozenset[str]:
@@ -69,16 +69,16 @@ def task_ownership(document: Json, axes: Axes | Mapping[str, Sequence[Any]], poi
     requested = list(points)
     axes = axes if isinstance(axes, Axes) else Axes(axes)
     if not axes.several:
-        return TaskOwnership(whole="there is only one point")
+        return TaskOwnership(unit_reason="there is only one point")
     tasks = entry_tasks(document)
     if not tasks:
-        return TaskOwnership(whole=f"its entrypoint `{entrypoint_of(document)}` is not a DAG and has no steps")
+        return TaskOwnership(unit_reason=f"its entrypoint `{entrypoint_of(document)}` is not a DAG and has no steps")
     rows = [row for task in tasks for row in _rows(task)]
     matches, ambiguity = match_tasks(
         [arguments for _, arguments in rows], axes, [(point.id, point) for point in requested]
     )
     if ambiguity:
-        return TaskOwnership(whole=ambiguity)
+        return TaskOwnership(unit_reason=ambiguity)
     owned: dict[str, list[TaskRef]] = {point.id: [] for point in requested}
     unrequested: set[TaskRef] = set()
     owners: dict[str, set[str]] = {}
@@ -95,12 +95,10 @@ def task_ownership(document: Json, axes: Axes | Mapping[str, Sequence[Any]], poi
         unrequested=frozenset(unrequested),
         after=_tasks_after_points(document, tasks),
     )
-    whole = _ownerless_point(ownership, requested)
-    if whole:
-        return TaskOwnership(whole=whole)
-    whole = _bound_together(document, tasks, owners)
-    if whole:
-        return TaskOwnership(ownership.tasks, whole=whole)
+    if reason := _ownerless_point(ownership, requested):
+        return TaskOwnership(unit_reason=reason)
+    if reason := _bound_together(document, tasks, owners):
+        return TaskOwnership(ownership.tasks, unit_reason=reason)
     unsplittable = _unsplittable(document, tasks, ownership, owners)
     return TaskOwnership(
         ownership.tasks, ownership.shared, ownership.unrequested, ownership.after, unsplittable=unsplittable

@@ -156,25 +156,10 @@ def differences_of_means(
     repeated = means(points, over)
     compared = next((column for column in repeated.inputs if column.name == axis), None)
     if compared is None:
-        names = [column.name for column in repeated.inputs]
-        why = (
-            f"the values of `{axis}` repeat the points: they cannot be compared"
-            if axis in over
-            else f"the {points.title} have no axis `{axis}`{did_you_mean(axis, names)}"
-        )
-        raise ResourceError(why, fix=f"compare the values of one of: {', '.join(names)}")
+        raise _no_such_axis(axis, over, points.title, [column.name for column in repeated.inputs])
     words = [_cell_text(compared, row) for row in range(len(compared.cells))]
     choices = list(dict.fromkeys(words))
-    baseline = choices[0] if reference is None else reference
-    if baseline not in choices:
-        raise ResourceError(
-            f"the axis `{axis}` has no value {baseline}{did_you_mean(baseline, choices)}",
-            fix=f"its values are: {', '.join(choices)}",
-        )
-    if len(choices) == 1:
-        raise ResourceError(
-            f"the axis `{axis}` has one value alone, {baseline}: there is nothing to compare", fix="name another axis"
-        )
+    baseline = _choose_baseline(axis, choices, reference)
     comparisons = len(choices) - 1
     confidence = 1 - (1 - CONFIDENCE) / comparisons
     groups = groups_of(points, over)
@@ -195,6 +180,29 @@ def differences_of_means(
         for name in repeated.outputs
     }
     return MeanDifferences(repeated, axis, baseline, comparisons, by_output)
+
+
+def _no_such_axis(axis: str, over: Sequence[str], title: str, names: Sequence[str]) -> ResourceError:
+    why = (
+        f"the values of `{axis}` repeat the points: they cannot be compared"
+        if axis in over
+        else f"the {title} have no axis `{axis}`{did_you_mean(axis, names)}"
+    )
+    return ResourceError(why, fix=f"compare the values of one of: {', '.join(names)}")
+
+
+def _choose_baseline(axis: str, choices: Sequence[str], reference: str | None) -> str:
+    baseline = choices[0] if reference is None else reference
+    if baseline not in choices:
+        raise ResourceError(
+            f"the axis `{axis}` has no value {baseline}{did_you_mean(baseline, choices)}",
+            fix=f"its values are: {', '.join(choices)}",
+        )
+    if len(choices) == 1:
+        raise ResourceError(
+            f"the axis `{axis}` has one value alone, {baseline}: there is nothing to compare", fix="name another axis"
+        )
+    return baseline
 
 
 def _cell_text(column: Column, row: int) -> str:

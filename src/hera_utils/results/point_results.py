@@ -150,11 +150,8 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         return PointResult(
             point.id, point.name, point.values, status, workflow=point.workflow, run=point.run, tasks=tuple(tasks)
         )
-    status = (
-        PRUNED
-        if point.status == PRUNED
-        else min((row.status for row in tasks), key=lambda status: _WORST.index(status) if status in _WORST else 0)
-    )
+    status = PRUNED if point.status == PRUNED else min((row.status for row in tasks), key=_rank_of_status)
+    failures = [] if status == PRUNED else [row for row in tasks if row.status in ("Failed", "Error")]
     took = [row.seconds for row in tasks if row.seconds is not None]
     return PointResult(
         id=point.id,
@@ -167,14 +164,16 @@ def _point_result(point: PointRow, tasks: list[TaskResult]) -> PointResult:
         artifacts=tuple(f"{row.task}/{name}" for row in tasks for name in row.artifacts),
         started=min((row.started for row in tasks if row.started), default=""),
         finished="" if status in ("Running", "Pending", "") else max(row.finished for row in tasks),
-        message=""
-        if status == PRUNED
-        else next((row.message for row in tasks if row.status in ("Failed", "Error") and row.message), ""),
+        message=next((row.message for row in failures if row.message), ""),
         workflow=tasks[0].workflow or point.workflow,
         run=point.run,
         used=sum_measurements(row.used for row in tasks),
         tasks=tuple(tasks),
     )
+
+
+def _rank_of_status(status: str) -> int:
+    return _WORST.index(status) if status in _WORST else 0
 
 
 def _join_outputs(tasks: list[TaskResult]) -> dict[str, str]:
