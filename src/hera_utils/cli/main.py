@@ -39,7 +39,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
         print_note(f"hera-utils: {error.format_message()}")
         return 2
     except (click.Abort, KeyboardInterrupt) as stop:
-        print_note(str(stop.__cause__ or stop))  # the message of a followed run says how to come back to it
+        if message := str(stop.__cause__ or stop):  # of a followed run: how to come back to it
+            print_note(message)
         return INTERRUPTED
     except BrokenPipeError:
         # the reader of our output has ended (`| head`): print nothing more, also not when Python flushes at exit
