@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hera_utils.errors import LayoutError, ResourceError, SettingsError, UnsupportedError
-from hera_utils.platforms.cluster import Cluster
-from hera_utils.platforms.connection import Connection
+from hera_utils.errors import LayoutError, ResourceError, SettingsError
 from hera_utils.platforms.volumes import ClaimPath, copy, place
 
 
@@ -109,12 +107,6 @@ def test_what_is_missing_is_told_with_what_there_is(cp, here, claim):
         cp(here / "data", here / "x")
     with pytest.raises(SettingsError, match="into itself"):
         cp("results:", "results:below/")
-
-
-def test_in_a_cluster_it_says_what_to_use():
-    with pytest.raises(UnsupportedError, match="does not reach the files of a claim") as caught:
-        copy(Cluster(Connection("http://argo.example")), "results:a", ".", state="")
-    assert "kubectl cp" in caught.value.fix
 
 
 def test_what_is_a_claim_and_what_a_path():
