@@ -2,7 +2,7 @@
 
 import pytest
 
-from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, NOT_FOUND, fix_of
+from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED, fix_of
 
 
 @pytest.mark.parametrize(
@@ -13,10 +13,14 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, N
         (INVALID_ARGUMENT, "templates.main.steps[0].go templates.f inputs.artifacts.data was not supplied",
          "give go the artifact data"),
         (INVALID_ARGUMENT, "templates.f inputs.parameters.b was not supplied", "give its task the parameter b"),
+        (INVALID_ARGUMENT, "templates.main.tasks.fit template reference lab.tools.fit not found",
+         "store lab.tools, with its template fit, first: hera-utils run FILE"),
         (NOT_FOUND, 'workflows.argoproj.io "swept" not found', "hera-utils runs has what was recorded"),
         (INVALID_ARGUMENT, "Workflow.argoproj.io \"\" is invalid: metadata.name: Required value: name or generateName is required",
          "give it a name, or a generateName"),
-        (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p NAME=VALUE"),
+        (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p word=VALUE"),
+        (INVALID_ARGUMENT, 'cannot validate Workflow: workflowtemplates.argoproj.io "dem" not found', "store dem first: hera-utils run"),
+        (UNIMPLEMENTED, "spec.templates[1].plugin cannot be executed on this machine: plugins run elsewhere", "--argo_server"),
         (INVALID_ARGUMENT, "To retry a succeeded workflow, set the options restartSuccessful and nodeFieldSelector",
          "--restart-successful --node-field-selector displayName=TASK"),
         (INVALID_ARGUMENT, "json: cannot unmarshal bool into Go struct field Parameter.spec.arguments.parameters.name of type string",

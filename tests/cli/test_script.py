@@ -60,6 +60,28 @@ def test_a_module_that_is_not_there(tmp_path):
     assert error.value.fix == f"install what provides `nosuchmodule` for {sys.executable}, or correct the import"
 
 
+def test_a_module_in_a_folder_above(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "sites.py").write_text("lyon = 1")
+    with pytest.raises(SettingsError) as error:
+        execute(script(tmp_path / "study", "from study.sites import lyon"), [])
+    assert error.value.fix == f"`study` is in {tmp_path}: run it with PYTHONPATH={tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [
+        ('"https://" + os.getenv("ARGO_SERVER")', "variable ARGO_SERVER, which the script reads; this platform's: eval"),
+        ("os.environ['DATA']", "variable DATA, which the script reads"),
+    ],
+)
+def test_a_variable_that_is_not_set(tmp_path, monkeypatch, code, fix):
+    monkeypatch.delenv("ARGO_SERVER", raising=False)
+    with pytest.raises(SettingsError) as error:
+        execute(script(tmp_path, f"import os\n{code}"), [])
+    assert fix in error.value.fix
+
+
 @pytest.mark.parametrize(("code", "status"), [("0", 0), ("None", 0), ("3", 3), ("'no such city'", 1)])
 def test_a_script_that_exits(tmp_path, capsys, code, status):
     made = execute(script(tmp_path, f"import sys\nsys.exit({code})"), [])
@@ -109,6 +131,20 @@ def test_what_the_server_answered_is_told_in_a_sentence(tmp_path):
     )
     assert isinstance(error, InvalidWorkflow)
     assert str(error) == "the Argo server refuses the workflow: template name 'nope' undefined"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "fix"),
+    [
+        ("BadRequest", "templates.main.tasks.a template reference tools.fit not found", "store tools"),
+        ("NotImplemented", "spec.templates[0].plugin cannot be executed on this machine: why", "--argo_server"),
+    ],
+)
+def test_the_fix_for_a_refusal_that_is_no_fault_of_the_script(tmp_path, kind, message, fix):
+    import hera.exceptions
+
+    error = error_of_script(getattr(hera.exceptions, kind)(f"… with message: `{message}`"), tmp_path)
+    assert fix in error.fix
 
 
 def test_a_namespace_that_is_not_there_is_no_fault_of_the_script(tmp_path):

@@ -117,6 +117,18 @@ def test_what_a_script_sets_is_replaced_and_told_once(double, local):
     ]
 
 
+def test_a_token_generator_that_is_replaced_is_not_called(double, local):
+    def needs_the_argo_command():
+        raise RuntimeError("The Argo CLI is not installed")
+
+    double.on("POST", "/api/v1/workflows/lyon", {"metadata": {"name": "w-1"}, "spec": {}})
+    with bind_hera(local, insist=True):
+        global_config.host, global_config.token = "https://elsewhere.example", needs_the_argo_command
+        workflow().create()
+        assert vars(global_config)["_token"] is needs_the_argo_command
+    assert double.seen[-1].headers["Authorization"] == "Bearer planted-token-5e1f"
+
+
 class Study(Workflow):
     """A user's subclass of Hera's Workflow."""
 

@@ -45,6 +45,7 @@ GONE = [
     (W + "Parameter(name='a').as_name('b')", "5", "with_name"),
     (W + "S3Artifact(name='a').as_name('b')", "6", "with_name"),
     (W + "m.CronWorkflowSpec(schedule='* * * * *', workflow_spec=m.WorkflowSpec())", "7", "schedules=[…]"),
+    (W + "m.IntOrString(__root__=3)", "6", "IntOrString(root=…)"),
     (W + "m.Arguments(parameters=[Parameter(name='x', value='1')])", "5", "hera.workflows.models.Parameter"),
 ]
 OTHERS = [

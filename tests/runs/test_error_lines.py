@@ -39,6 +39,10 @@ def test_real_programs(program, tmp_path):
     assert error_line((said.stderr or said.stdout).split("\n")) == PROGRAMS[program]
 
 
+def test_a_progress_bar_is_read_as_a_terminal_shows_it():
+    assert error_line(["  % Total", "  Dload", "\r  0\r  50", "\r 100 curl: (6) no host"]) == "100 curl: (6) no host"
+
+
 def test_a_group_of_exceptions():
     assert error_line(GROUP.split("\n")) == "ExceptionGroup: many (1 sub-exception)"
     inner = """

@@ -98,10 +98,16 @@ _HTTP_OF_REASON = {
 }
 
 _FIX = "; fix: "
+ON_A_SERVER = "run the workflow on an Argo server (--argo_server), or leave the field out"
+"""What to do about a field that the local platform refuses."""
 
 _not_supplied = re.compile(
     r"(?:.*\.(?:tasks|steps\[\d+\])\.(?P<task>\S+) )?templates\.(?P<template>\S+) inputs\.(?P<kind>\w+)s\.(?P<name>\S+) was not supplied"
 )
+
+_no_template = re.compile(r"template reference (?P<stored>\S+)\.(?P<template>[^.\s]+) not found")
+_not_stored = re.compile(r'(?:cluster)?workflowtemplates\.argoproj\.io "(?P<stored>[^"]+)" not found')
+_required = re.compile(r"spec\.arguments\.(?P<name>\S+)\.value or ")
 
 _REASON_OF_GRPC = {
     INVALID_ARGUMENT: "BadRequest",
@@ -171,6 +177,8 @@ def fix_of(code: int, message: str) -> str | None:
         )
     if "cannot suspend completed workflows" in message or message.startswith("cannot shutdown a completed workflow"):
         return "it has ended; see how with: hera-utils get NAME"
+    if code == UNIMPLEMENTED and " cannot be executed on this machine: " in message:
+        return ON_A_SERVER
     if "etcdserver: request is too large" in message:
         return "use with_items or with_param instead of one task per point, or split it: a cluster stores 1 MiB of a workflow"
     if code != INVALID_ARGUMENT:
@@ -182,7 +190,12 @@ def fix_of(code: int, message: str) -> str | None:
     if "name or generateName is required" in message:
         return "give it a name, or a generateName, in its metadata"
     if message.startswith("spec.arguments."):
-        return "give the parameter a value: -p NAME=VALUE, or in the workflow"
+        named = _required.match(message)
+        return f"give the parameter a value: -p {named['name'] if named else 'NAME'}=VALUE, or in the workflow"
+    if (missing := _no_template.search(message)) is not None:
+        return f"store {missing['stored']}, with its template {missing['template']}, first: hera-utils run FILE"
+    if (missing := _not_stored.search(message)) is not None:
+        return f"store {missing['stored']} first: hera-utils run FILE"
     supplied = _not_supplied.fullmatch(message)
     if supplied is not None:
         who = f"give {supplied['task'] or 'its task'} the {supplied['kind']} {supplied['name']} among its arguments"

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from hera_utils.argo import schema
+from hera_utils.argo.faults import ON_A_SERVER
 from hera_utils.argo.names import reference_kind
 from hera_utils.argo.support_table import EXECUTED, REFUSED, WARNED
 from hera_utils.argo.template_calls import calls_with_hooks, hooks_of
@@ -135,7 +136,7 @@ def refuse_unsupported(findings: Iterable[SupportFinding]) -> None:
         if finding.verdict == REFUSES:
             raise UnsupportedError(
                 f"{finding.path} cannot be executed on this machine: {finding.reason}",
-                fix="run the workflow on an Argo server (--argo_server), or leave the field out",
+                fix=ON_A_SERVER,
             )
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import linecache
+import os
+import re
+import shlex
 import sys
 import traceback
 import types
@@ -17,6 +21,8 @@ from hera_utils.errors import Detached, HeraUtilsError, SettingsError
 from hera_utils.settings.script_host import ScriptHost, hosting
 from hera_utils.wording import system_reason
 
+_OF_A_PLATFORM = ("ARGO_SERVER", "ARGO_TOKEN", "ARGO_NAMESPACE", "KUBECONFIG")
+_READS_A_VARIABLE = re.compile(r"""(?:environ\[|environ\.get\(|getenv\()\s*["'](\w+)["']""")
 _KINDS = "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)"
 
 
@@ -200,13 +206,37 @@ def error_of_script(error: Exception, path: Path) -> HeraUtilsError:
     words = first_words(error)
     return SettingsError(
         f"the script {path}{line} raised {type(error).__name__}{': ' + words if words else ''}",
-        fix=_fix_of(error),
+        fix=_fix_of(error, path, error.__traceback__),
     )
 
 
-def _fix_of(error: Exception) -> str:
+def _fix_of(error: Exception, path: Path, frames: types.TracebackType | None) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"install what provides `{error.name.partition('.')[0]}` for {sys.executable}, or correct the import"
+        name = error.name.partition(".")[0]
+        if (folder := _folder_above_with(name, path)) is not None:
+            return f"`{name}` is in {folder}: run it with PYTHONPATH={shlex.quote(str(folder))}"
+        return f"install what provides `{name}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         return "the script is a module of a package: from the package's folder, run python -m PACKAGE.MODULE"
+    if (name := _unset_variable(frames)) is not None:
+        fix = f"set the variable {name}, which the script reads"
+        return f'{fix}; this platform\'s: eval "$(hera-utils connection)"' if name in _OF_A_PLATFORM else fix
     return "correct the script"
+
+
+def _folder_above_with(module: str, path: Path) -> Path | None:
+    """The folder above a script's own that has a module: the script was written to be run from there."""
+    for folder in path.resolve().parent.parents:
+        if (folder / f"{module}.py").is_file() or any((folder / module).glob("*.py")):
+            return folder
+    return None
+
+
+def _unset_variable(frames: types.TracebackType | None) -> str | None:
+    """The variable that is not set and that a line of the traceback reads, as os.environ["NAME"] or os.getenv("NAME").split()."""
+    missing = None
+    while frames is not None:
+        line = linecache.getline(frames.tb_frame.f_code.co_filename, frames.tb_lineno)
+        missing = next((name for name in _READS_A_VARIABLE.findall(line) if name not in os.environ), missing)
+        frames = frames.tb_next
+    return missing

@@ -152,6 +152,10 @@ class HeraBinding:
         """The session of a service that is being created; None if Hera shall choose it."""
         return RejoiningSession(self.connection) if self.connection.local else None
 
+    def is_own_token(self, token: Any) -> bool:
+        """Whether the binding gave Hera this token generator."""
+        return bool(token == self.connection.fresh_token)
+
     def prepare_service(self, service: Any) -> None:
         """Adapt a service that was just created, by a workflow or by the script itself."""
         if not self.insist:

@@ -6,6 +6,7 @@ them; and there are none for a service that a script creates itself. Only public
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ class Binding(Protocol):
     def prepare(self, workflow: Any) -> None: ...
 
     def new_session(self) -> Any: ...
+
+    def is_own_token(self, token: Any) -> bool: ...
 
     def prepare_service(self, service: Any) -> None: ...
 
@@ -129,11 +132,29 @@ def _making_a_service(original: Method) -> Method:
     def replacement(self: Any, *arguments: Any, **options: Any) -> None:
         if IN_FORCE and len(arguments) < index and not inspect.iscoroutinefunction(type(self).close):
             options["session"] = options.get("session") or IN_FORCE[-1].new_session()
-        original(self, *arguments, **options)
+        with _without_generators_of_the_script():
+            original(self, *arguments, **options)
         for binding in tuple(IN_FORCE):
             binding.prepare_service(self)
 
     return replacement
+
+
+@contextlib.contextmanager
+def _without_generators_of_the_script() -> Iterator[None]:
+    """Inside, Hera calls no token generator that a binding replaces anyway: it may need Argo's command, or a cluster."""
+    from hera.shared import global_config
+
+    held = vars(global_config).get("_token")
+    replaced = callable(held) and any(binding.insist and not binding.is_own_token(held) for binding in IN_FORCE)
+    if not replaced:
+        yield
+        return
+    global_config.token = None
+    try:
+        yield
+    finally:
+        global_config.token = held
 
 
 def _calling(original: Method) -> Method:

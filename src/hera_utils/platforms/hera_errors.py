@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from urllib.parse import urlsplit
 
-from hera_utils.argo.faults import INVALID_ARGUMENT, fix_of, platform_fault
+from hera_utils.argo.faults import INVALID_ARGUMENT, UNIMPLEMENTED, fix_of, platform_fault
 from hera_utils.errors import AccessError, HeraUtilsError, InvalidWorkflow, ResourceError, SettingsError
 from hera_utils.platforms.hera_upgrades import find_change
 from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden_error, has_no_content, reason_of
@@ -75,8 +75,8 @@ def _error_of_answer(error: BaseException) -> HeraUtilsError:
             f"the Argo server refuses the workflow: {message}",
             fix="name another with --argo_namespace or ARGO_NAMESPACE, or leave it out",
         )
-    advice = fix_of(INVALID_ARGUMENT, message)
-    fix = advice if advice and advice.startswith(("give ", "use ")) else "correct it in the script"
+    advice = fix_of(UNIMPLEMENTED if kind == "NotImplemented" else INVALID_ARGUMENT, message)
+    fix = advice if advice and advice.startswith(("give ", "run ", "store ", "use ")) else "correct it in the script"
     if message.endswith(" already exists"):
         fix = (
             "give it another name (or a generate_name), call update() instead of create(), or delete the old one first"

@@ -190,6 +190,8 @@ def _change_of_model(error: BaseException) -> HeraChange | None:
         return None
     model, first = str(getattr(error, "title", "")), errors()[0]
     value: Any = first.get("input")
+    if isinstance(value, dict) and list(value) == ["__root__"]:
+        return HeraChange(f"`models.{model}(__root__=…)`", "6", f"write {model}(root=…)")
     if (
         (model, first["loc"]) == ("CronWorkflowSpec", ("schedules",))
         and isinstance(value, dict)

@@ -55,7 +55,8 @@ class Log:
 
     def tail(self) -> str:
         """The end of stderr; if stderr has no pipe of its own, the end of all output."""
-        return next((text for stream in (2, 1) if (text := self._tails[stream].decode(errors="replace").strip())), "")
+        texts = (self._tails[stream].decode(errors="replace") for stream in (2, 1))
+        return next((text.rstrip() for text in texts if text.strip()), "")
 
     def _write(self, lines: list[bytes]) -> None:
         if lines:
