@@ -19,7 +19,9 @@ _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 def error_line(written: Sequence[str]) -> str:
     """The line, at most LONGEST characters, with control characters made visible; "" without output."""
-    lines = [line.rstrip().rpartition("\r")[2] for line in written if line.strip()]  # as a terminal shows a progress bar
+    lines = [
+        line.rstrip().rpartition("\r")[2] for line in written if line.strip()
+    ]  # as a terminal shows a progress bar
     unindented = [line for line in lines if not line[0].isspace()] or lines  # indented lines are details, such as a fix
     line = _exception(lines) or (unindented[-1] if lines else "")
     line = cell(line.strip())

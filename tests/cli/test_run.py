@@ -168,7 +168,9 @@ with WorkflowTemplate(name="stored", entrypoint="c") as t:
     Container(name="c", image="busybox", command=["echo"], args=["stored"])
 t.create()
 """
-    assert run(text).stdout == ""
+    said = run(text)
+    assert said.stdout == ""
+    assert "WorkflowTemplate stored stored; run it with: hera-utils run --from workflowtemplate/stored" in said.stderr
     text = """
 from hera.workflows.models import WorkflowTemplateRef
 with Workflow(generate_name="a-", workflow_template_ref=WorkflowTemplateRef(name="stored")) as w:

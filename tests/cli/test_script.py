@@ -71,7 +71,10 @@ def test_a_module_in_a_folder_above(tmp_path):
 @pytest.mark.parametrize(
     ("code", "fix"),
     [
-        ('"https://" + os.getenv("ARGO_SERVER")', "variable ARGO_SERVER, which the script reads; this platform's: eval"),
+        (
+            '"https://" + os.getenv("ARGO_SERVER")',
+            "variable ARGO_SERVER, which the script reads; this platform's: eval",
+        ),
         ("os.environ['DATA']", "variable DATA, which the script reads"),
     ],
 )

@@ -98,6 +98,15 @@ def test_what_goes_to_this_machine_says_who_submits(local):
     assert workflow().build().metadata.annotations is None
 
 
+def test_the_yaml_that_a_script_writes_says_nothing_of_this_machine(local):
+    with bind_hera(local, stamp=STAMP, insist=True):
+        made = workflow(annotations={"mine": "1"})
+        made.build()
+        assert "hera-utils" not in made.to_yaml()
+        assert "mine" in made.to_yaml()
+        assert "hera-utils/python" in made.build().metadata.annotations
+
+
 def test_nothing_is_written_for_a_cluster(double):
     with bind_hera(double.connection, stamp=STAMP):
         assert workflow().build().metadata.annotations is None

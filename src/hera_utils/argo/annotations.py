@@ -31,5 +31,7 @@ IMAGES = "hera-utils/images"
 """A workflow's own table of images, as JSON."""
 IMAGE_DECISIONS = "hera-utils/image-decisions"
 """The decisions of the submitting client on the workflow's images, as JSON (see images/decision_texts.py)."""
+OF_A_STAMP = (PYTHON, DIRECTORY, SCRIPT, IMAGES, IMAGE_DECISIONS)
+"""What is written on a workflow for this machine alone."""
 SUBMISSION = "hera-utils/submission"
 """A mark with which the client finds its submission if the server's answer was lost."""

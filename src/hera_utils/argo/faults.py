@@ -181,8 +181,10 @@ def fix_of(code: int, message: str) -> str | None:
         return ON_A_SERVER
     if "etcdserver: request is too large" in message:
         return "use with_items or with_param instead of one task per point, or split it: a cluster stores 1 MiB of a workflow"
-    if code != INVALID_ARGUMENT:
-        return None
+    return _fix_of_invalid(message) if code == INVALID_ARGUMENT else None
+
+
+def _fix_of_invalid(message: str) -> str:
     if message.startswith("json: cannot unmarshal bool ") and message.endswith(" of type string"):
         return "quote the value: YAML reads a bare y, n, yes, no, on, off, true or false as true or false"
     if message.startswith("json: cannot unmarshal number ") and message.endswith(" of type string"):

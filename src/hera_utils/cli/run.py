@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
             runs += names
             if recording.status:
                 return recording.status
+            if not names:
+                describe_stored(recording)
             linked, announced = recording.linked, bool(recording.experiments)
         return follow_all(
             client, names, detach=flags.detach, linked=linked, announced=announced, again=launch.with_flags()
@@ -365,6 +368,17 @@ def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) ->
     store_all(
         client, [move_to_namespace(document, client.namespace) for document in documents], how=not recording.waiting
     )
+
+
+def describe_stored(recording: ScriptRecording) -> None:
+    """Say how to run what the script stored itself."""
+    from hera_utils.cli.stored_template import StoredTemplate, sentence_after_storing
+
+    for (kind, name), answer in recording.stored.items():
+        if answer is None:
+            continue
+        document = json.loads(answer.model_dump_json(by_alias=True, exclude_none=True))
+        print_note(sentence_after_storing(StoredTemplate(kind, name, document)))
 
 
 def submit_documents(

@@ -218,9 +218,9 @@ def _fix_of(error: Exception, path: Path, frames: types.TracebackType | None) ->
         return f"install what provides `{name}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         return "the script is a module of a package: from the package's folder, run python -m PACKAGE.MODULE"
-    if (name := _unset_variable(frames)) is not None:
-        fix = f"set the variable {name}, which the script reads"
-        return f'{fix}; this platform\'s: eval "$(hera-utils connection)"' if name in _OF_A_PLATFORM else fix
+    if (variable := _unset_variable(frames)) is not None:
+        fix = f"set the variable {variable}, which the script reads"
+        return f'{fix}; this platform\'s: eval "$(hera-utils connection)"' if variable in _OF_A_PLATFORM else fix
     return "correct the script"
 
 
@@ -234,7 +234,7 @@ def _folder_above_with(module: str, path: Path) -> Path | None:
 
 def _unset_variable(frames: types.TracebackType | None) -> str | None:
     """The variable that is not set and that a line of the traceback reads, as os.environ["NAME"] or os.getenv("NAME").split()."""
-    missing = None
+    missing: str | None = None
     while frames is not None:
         line = linecache.getline(frames.tb_frame.f_code.co_filename, frames.tb_lineno)
         missing = next((name for name in _READS_A_VARIABLE.findall(line) if name not in os.environ), missing)

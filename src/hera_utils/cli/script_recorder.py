@@ -22,7 +22,8 @@ class ScriptRecording:
 
     built: its workflows, templates: its templates and cron workflows, the oldest first. experiments: those that its engines run.
     runs: (namespace, name) of each workflow that it submitted. submitted: ids of the workflow objects that it submitted.
-    stored: how many templates it stored. status: its exit status; ended: whether it called exit itself.
+    stored: (kind, name) of each template that it stored → the server's answer, None if that was a refusal.
+    status: its exit status; ended: whether it called exit itself.
     sending: whether what it submits is sent; False if the script is only checked. announce: called before anything is sent.
     services: how many services of Hera it created (each workflow creates one).
     linked: whether it asked Hera for the address of a workflow's page, most likely to print it.
@@ -34,7 +35,7 @@ class ScriptRecording:
     experiments: list[Any] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     submitted: set[int] = field(default_factory=set)
-    stored: int = 0
+    stored: dict[tuple[str, str], Any] = field(default_factory=dict)
     services: int = 0
     status: int = 0
     ended: bool = False
@@ -156,9 +157,11 @@ def _record_async_creation(original: Wrapper, recording: ScriptRecording) -> Wra
 
 def _record_storing(original: Wrapper, recording: ScriptRecording) -> Wrapper:
     def store(self: Any, *arguments: Any, **options: Any) -> Any:
-        recording.stored += 1
+        name = (self.kind, self.name or "")
+        recording.stored[name] = None
         recording.look(self)
-        return original(self, *arguments, **options) if recording.sending else self.build()
+        answer = recording.stored[name] = original(self, *arguments, **options) if recording.sending else self.build()
+        return answer
 
     return store
 

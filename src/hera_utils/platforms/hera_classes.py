@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+from hera_utils.argo.annotations import OF_A_STAMP
+
 Method = Callable[..., Any]
 _MARK = "asks_the_bindings"
 
@@ -51,6 +53,7 @@ def extend_hera() -> None:
     _extend(ClusterWorkflowTemplate, "__post_init__", _removing_the_namespace)
     for kind in (Workflow, WorkflowTemplate, CronWorkflow):
         _extend(kind, "build", _building)
+    _extend(Workflow, "to_yaml", _writing)
     for service in _services():
         _extend(service, "__init__", _making_a_service)
         for name, method in list(vars(service).items()):
@@ -123,6 +126,21 @@ def _building(original: Method) -> Method:
         return original(self, *arguments, **options)
 
     return build
+
+
+def _writing(original: Method) -> Method:
+    """What a script writes or prints may be for a cluster, or for everybody: it says nothing of this machine."""
+
+    def to_yaml(self: Any, *arguments: Any, **options: Any) -> Any:
+        annotations, bindings = self.annotations, IN_FORCE[:]
+        self.annotations = {name: text for name, text in (annotations or {}).items() if name not in OF_A_STAMP} or None
+        IN_FORCE.clear()
+        try:
+            return original(self, *arguments, **options)
+        finally:
+            self.annotations, IN_FORCE[:] = annotations, bindings
+
+    return to_yaml
 
 
 def _making_a_service(original: Method) -> Method:
