@@ -191,6 +191,8 @@ def _fix_of_invalid(message: str) -> str:
         return "quote the value: it is a text there, not a number"
     if "name or generateName is required" in message:
         return "give it a name, or a generateName, in its metadata"
+    if message == "spec.entrypoint is required":
+        return "give it an entrypoint: the name of the template to begin with"
     if message.startswith("spec.arguments."):
         named = _required.match(message)
         return f"give the parameter a value: -p {named['name'] if named else 'NAME'}=VALUE, or in the workflow"
