@@ -70,6 +70,18 @@ def test_everything_that_is_referred_to_is_found_with_its_path():
     assert (needs.agents, needs.collects, needs.deadline) == (True, True, 600)
 
 
+def test_a_claim_that_a_parameter_names():
+    document = workflow(
+        {"name": "main"},
+        arguments={"parameters": [{"name": "data", "value": "gaia"}]},
+        volumes=[
+            {"name": name, "persistentVolumeClaim": {"claimName": f"{{{{workflow.parameters.{name}}}}}-claim"}}
+            for name in ("data", "other")
+        ],
+    )
+    assert set(needs_of(document).claims) == {"gaia-claim"}
+
+
 def test_a_claim_that_is_read_only_and_one_that_nobody_mounts():
     document = workflow(
         {"name": "main", "container": {"volumeMounts": [{"name": "a", "mountPath": "/a", "readOnly": True}]}},

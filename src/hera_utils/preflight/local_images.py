@@ -34,7 +34,7 @@ from hera_utils.images.table import ImageTable
 from hera_utils.installed import version_of as version_of_package
 from hera_utils.platforms.run_images import decisions_of
 from hera_utils.preflight.finding import Finding, good, problem, warning
-from hera_utils.preflight.needs import Needs, needs_of
+from hera_utils.preflight.needs import Needs, fill_parameters_of, needs_of
 from hera_utils.preflight.reachable_templates import Reach, reach_of
 from hera_utils.preflight.script_requirements import are_installed, packages_of_script
 from hera_utils.server_json import read_server_json
@@ -44,7 +44,6 @@ from hera_utils.wording import counted
 Json = dict[str, Any]
 Outcome = ImageDecision | RefusedImage
 _BY_PARAMETER = "a parameter of the workflow names it"
-_WORKFLOW_PARAMETER = re.compile(r"\{\{\s*workflow\.parameters\.([\w.-]+)\s*\}\}")
 RUNNER = "hera.workflows.runner"
 Say = Callable[[str], None]
 STAND_INS = "stand-ins"
@@ -234,15 +233,8 @@ def _list_by_reason(stand_ins: Mapping[str, StandIn]) -> str:
 def uses_of_templates(reach: Reach) -> dict[str, list[ImageUse]]:
     """image → its uses by the containers of all templates. Parameters of the workflow in image names are replaced by their values."""
     uses: dict[str, list[ImageUse]] = {}
-    arguments = (reach.spec.get("arguments") or {}).get("parameters") or ()
-    values = {
-        str(argument.get("name")): str(argument["value"]) for argument in arguments if argument.get("value") is not None
-    }
-
-    def value(tag: re.Match[str]) -> str:
-        return values.get(tag[1], tag[0])
-
+    fill = fill_parameters_of(reach.spec)
     for template in reach.spec.get("templates") or ():
         for image, of_template in uses_of_containers(containers_of(template)).items():
-            uses.setdefault(_WORKFLOW_PARAMETER.sub(value, image), []).extend(of_template)
+            uses.setdefault(fill(image), []).extend(of_template)
     return uses

@@ -5,7 +5,8 @@ Names that exist only when it runs (`{{…}}`) and references marked `optional` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -18,6 +19,7 @@ Json = dict[str, Any]
 INSTANCE_LABEL = "workflows.argoproj.io/controller-instanceid"
 """Only the controller of that instance runs the workflow (Argo: docs/scaling.md, Instance ID)."""
 
+_WORKFLOW_PARAMETER = re.compile(r"\{\{\s*workflow\.parameters\.([\w.-]+)\s*\}\}")
 _POD_PARTS = ("container", "script", "initContainers", "sidecars", "containerSet")
 
 
@@ -132,6 +134,13 @@ def _read_references(value: Any, path: str) -> Iterator[tuple[str, str, Any]]:
 def _label(item: Any, index: int) -> str:
     name = item.get("name") if isinstance(item, dict) else None
     return name if isinstance(name, str) and name else str(index)
+
+
+def fill_parameters_of(spec: Json) -> Callable[[str], str]:
+    """A function that replaces the tags of the workflow's parameters in a text by their values, where they have one."""
+    given = (spec.get("arguments") or {}).get("parameters") or ()
+    values = {str(one.get("name")): str(one["value"]) for one in given if one.get("value") is not None}
+    return lambda text: _WORKFLOW_PARAMETER.sub(lambda tag: values.get(tag[1], tag[0]), text)
 
 
 def _is_fixed(name: Any) -> bool:
@@ -268,10 +277,11 @@ def _read_volume(needs: Needs, spec: Json, volume: Json, where: str) -> None:
     if _is_fixed(host.get("path")) and any(_mounts(template, name) for template in spec.get("templates") or []):
         needs.host_paths.setdefault(host["path"], (str(host.get("type") or ""), name))
     claim = volume.get("persistentVolumeClaim") or {}
-    if not _is_fixed(claim.get("claimName")):
+    claim_name = fill_parameters_of(spec)(str(claim.get("claimName") or ""))
+    if not _is_fixed(claim_name):
         return
     width = count_pods(spec, lambda template: _mounts(template, name))
-    use = needs.claims.setdefault(claim["claimName"], ClaimUse(claim["claimName"], f"{where}.persistentVolumeClaim"))
+    use = needs.claims.setdefault(claim_name, ClaimUse(claim_name, f"{where}.persistentVolumeClaim"))
     use.at_once = max(use.at_once, width.count)
     use.writes = use.writes or (not claim.get("readOnly") and _writes(spec, name))
 
