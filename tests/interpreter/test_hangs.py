@@ -222,6 +222,28 @@ def test_a_step_that_had_no_room_opens_when_those_after_it_end_in_the_same_look(
     assert (play.phase, play.message) == ("Failed", "Stopped with strategy 'Terminate'")
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["steps", "dag"])
+def test_a_template_that_fails_fast_ends_as_others_do_when_a_dag_in_it_fails_last(kind: str, mode: str) -> None:
+    """A real Argo 4.1.2 looks whether something failed before it looks at the inner DAG."""
+    steps = "steps: [[{name: p, template: job}, {name: n, template: inner}], [{name: z, template: job}]]"
+    dag = "dag: {tasks: [{name: p, template: job}, {name: n, template: inner}, {name: z, template: job, depends: p && n}]}"
+    spec = _spec(
+        f"entrypoint: main\ntemplates: [{{name: main, failFast: true, {steps if kind == 'steps' else dag}}}, "
+        "{name: inner, dag: {tasks: [{name: x, template: job}]}}, {name: job}]"
+    )
+    play = playbook.Play(playbook.workflow(spec), mode)
+    place = "[0]" if kind == "steps" else ""
+    for name in ("p", "n.x"):
+        play.start(f"{place}.{name}")
+    play.end(f"{place}.p")
+    play.end(f"{place}.n.x", 1)
+    child = play.node(f"{place}.n")["id"]
+    assert (play.phase, play.message) == ("Failed", f"child '{child}' failed" if kind == "steps" else "")
+    if kind == "dag":
+        assert play.node(".z")["phase"] == "Omitted"
+
+
 # --- values that will never be there -----------------------------------------------------------------------------------
 
 

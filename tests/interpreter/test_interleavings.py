@@ -180,6 +180,12 @@ def test_incremental_restored_and_naive_agree(spec: Json, choices: list[int], se
     assert sorted(live.launched) == sorted(restored.launched) == sorted(naive.launched)
 
 
+def _without_pod_running(picture: Json) -> Json:
+    """A run that ends in its first look has no such condition, and when it is looked at once more it has."""
+    conditions = [one for one in picture["status"].get("conditions") or () if one["type"] != "PodRunning"]
+    return {**picture, "status": {**picture["status"], "conditions": conditions}}
+
+
 def _limited(spec: Json) -> bool:
     return any("parallelism" in one or one.get("failFast") for one in [spec, *spec["templates"]])
 
@@ -197,7 +203,7 @@ def test_a_run_that_others_interrupt_tells_the_same_story(
         assert begin.GO_ON not in hurried.run.memory
         if not _limited(spec):
             for one, two in zip(story, hurried_story, strict=True):
-                assert one == two
+                assert _without_pod_running(one) == _without_pod_running(two)
             assert sorted(live.launched) == sorted(hurried.launched)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from hera_utils.argo import durations, phases, timestamps
@@ -64,9 +65,18 @@ def check_open(context: Context, boundary: str) -> None:
         raise Full(FULL)
 
 
-def is_failing_fast(context: Context, frame: Frame) -> bool:
-    """Whether failFast prevents a template from opening more nodes. If none of its nodes runs any longer, this marks it as failed."""
+def is_failing_fast(context: Context, frame: Frame, changed: Iterable[str] = ()) -> bool:
+    """Whether failFast prevents a template from opening more nodes. If none of its nodes runs any longer, this marks it as failed.
+
+    changed: children of which steps and DAGs do not count yet: Argo looks at them after it has asked this.
+    """
     if not frame.template.get("failFast") or context.ledger.unsuccessful_children[frame.node_id] <= 0:
+        return False
+    groups = [
+        child for child in map(context.ledger.get, changed) if child is not None and child["type"] in ("Steps", "DAG")
+    ]
+    failed = sum(child["phase"] in phases.UNSUCCESSFUL and child.get("boundaryID") == frame.node_id for child in groups)
+    if context.ledger.unsuccessful_children[frame.node_id] <= failed:
         return False
     node = context.ledger.nodes[frame.node_id]
     if context.ledger.active_pods_in[frame.node_id] <= 0 and not phases.has_ended(node):

@@ -41,7 +41,7 @@ _KEPT = ("Steps", "DAG", "Retry", "TaskGroup", "Suspend")
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Process the changed tasks, open those that became ready, and determine whether the DAG is over."""
-    if limits.is_failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
+    if limits.is_failing_fast(context, frame, dirty) and phases.has_ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
         frame.state = dag_tasks.prepare(context, frame)

@@ -79,7 +79,7 @@ class StepsState:
 
 def plan(context: Context, frame: Frame, dirty: dict[str, Fault | None]) -> Plan:
     """Process the present group and, when it is done, the next; after the last one the node has succeeded."""
-    if limits.is_failing_fast(context, frame) and phases.has_ended(context.ledger.nodes[frame.node_id]):
+    if limits.is_failing_fast(context, frame, dirty) and phases.has_ended(context.ledger.nodes[frame.node_id]):
         return
     if frame.state is None:
         frame.state = StepsState(Scope(frame.template, context.variables.entropy))
