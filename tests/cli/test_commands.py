@@ -477,7 +477,7 @@ def test_what_is_no_script(user, name):
     assert "it takes a Python script (.py) or a workflow file (.yaml, .yml, .json)" in user.type("run", name, status=2)
 
 
-def test_what_is_typed_with_the_address_of_our_own_server_is_true_of_it(user):
+def test_flags_must_agree_with_the_local_server(user):
     own = user.platform.connection
     assert "leave it out" in user.type("ls", "--argo_server", own.argo_server, "--argo_token", "other", status=2)
     assert "leave --argo_server out" in user.type(

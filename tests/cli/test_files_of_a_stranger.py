@@ -35,13 +35,13 @@ def test_what_is_nested_without_end(tmp_path: Path, name: str) -> None:
         READERS[name](tmp_path / name)
 
 
-def test_settings_that_are_nested_without_end(tmp_path: Path) -> None:
+def test_deeply_nested_settings(tmp_path: Path) -> None:
     (tmp_path / "hera-utils.toml").write_text(f"a = {DEEP}")
     with pytest.raises(HeraUtilsError):
         read_settings(around=Surroundings({}, tmp_path, tmp_path / "home"))
 
 
-def test_a_few_lines_that_stand_for_gigabytes(tmp_path: Path) -> None:
+def test_yaml_aliases_that_expand_too_far(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 20))]
     (tmp_path / "a.yaml").write_text("\n".join(lines))
     with pytest.raises(HeraUtilsError, match="excessive aliasing"):

@@ -128,7 +128,7 @@ def test_the_record_knows_more_than_the_workflows(record):
     assert find_remaining([points], record.folder, 1001) == NOTHING
 
 
-def test_who_looks_does_not_keep_the_driver_away(record):
+def test_is_driven_does_not_block_the_driver(record):
     stop = threading.Event()
 
     def look():

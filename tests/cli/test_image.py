@@ -132,7 +132,7 @@ def test_mistakes_are_sentences(user, rootfs, monkeypatch, words, sentence):
     assert sentence in user.type("image", *words, status=2)
 
 
-def test_an_image_does_not_order_the_terminal_about(user, rootfs):
+def test_control_characters_in_image_names_are_escaped(user, rootfs):
     user.type("image", "import", "rootfs", "--name", "a", "--env", "A=\x1b]0;title\x07")
     assert "A=\\x1b]0;title\\x07" in user.type("image", "inspect", "a")
     assert "\\x1b]0;b" in user.type("image", "inspect", "\x1b]0;b", status=2)

@@ -46,7 +46,7 @@ def test_the_help_of_settings_tells_every_flag_and_variable(capsys):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_o_is_a_format_wherever_a_help_shows_it(name):
+def test_o_selects_a_format_in_every_command(name):
     context = click.Context(commands)
     command = commands.get_command(context, name)
     below = list(command.commands.values()) if isinstance(command, click.Group) else []

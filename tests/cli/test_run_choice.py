@@ -22,7 +22,7 @@ def refused(typed, names=RUNS, **how):
     return f"{told.value.message}\n{told.value.fix}"
 
 
-def test_a_name_its_only_beginning_and_a_place_from_the_newest():
+def test_choose_by_name_prefix_or_position():
     assert choose_name("heat-8dcm6", RUNS) == "heat-8dcm6"
     assert choose_name("he", RUNS) == "heat-8dcm6"
     assert choose_name("ising-9", RUNS, whole=False) == "ising-98xbs"
@@ -30,7 +30,7 @@ def test_a_name_its_only_beginning_and_a_place_from_the_newest():
     assert [choose_name(f"@latest{back}", RUNS) for back in ("", "~0", "~1", "~2")] == [RUNS[0], *RUNS]
 
 
-def test_the_newest_of_those_that_begin_so():
+def test_choose_the_newest_with_a_prefix():
     assert choose_name("ising@latest", RUNS) == "ising-98xbs"
     assert choose_name("ising@latest~1", RUNS, whole=True) == "ising-2k4qp"
     assert choose_name("heat@latest", RUNS) == "heat-8dcm6"

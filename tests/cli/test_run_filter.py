@@ -29,7 +29,7 @@ def test_a_run_that_failed_an_hour_ago(wanted, admitted):
     assert wanted.is_empty == (wanted == RunFilter())
 
 
-def test_a_run_without_a_date_is_of_no_age():
+def test_a_run_without_a_date_has_no_age():
     assert RunFilter().admits("a", "Pending", "", NOW)
     assert not RunFilter(since=1e9).admits("a", "Pending", "", NOW)
 

@@ -31,7 +31,7 @@ with WorkflowTemplate(name="t", entrypoint="c") as t:
 """
 
 
-def test_it_sees_what_python_would_show_it(tmp_path, capsys):
+def test_a_script_runs_as_with_python(tmp_path, capsys):
     (tmp_path / "neighbour.py").write_text("answer = 42")
     text = "import sys, neighbour\nprint(__name__, __file__, sys.argv[1:], neighbour.answer, sys.modules['__main__'].__file__)"
     path = script(tmp_path, text)
@@ -40,13 +40,13 @@ def test_it_sees_what_python_would_show_it(tmp_path, capsys):
     assert (made.status, made.built, made.runs) == (0, [], [])
 
 
-def test_workflows_that_were_built_are_written_down_and_templates_are_not(tmp_path):
+def test_built_workflows_are_recorded_without_templates(tmp_path):
     made = execute(script(tmp_path, BUILT), [])
     assert [workflow.generate_name for workflow in made.built] == ["a-"]
     assert made.waiting == made.built
 
 
-def test_nothing_is_sent_when_it_is_only_looked_at(tmp_path):
+def test_create_is_only_recorded_without_sending(tmp_path):
     made = execute(
         script(tmp_path, BUILT + "w.create(wait=False)\nprint(w.name)"), [], recording=ScriptRecording(sending=False)
     )

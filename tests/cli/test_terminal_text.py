@@ -28,7 +28,7 @@ from http_server import serve_http
         ("\u202egnp.exe\u2028", "\\u202egnp.exe\\u2028"),
     ],
 )
-def test_a_terminal_is_not_ordered_about(text, shown):
+def test_control_characters_are_escaped(text, shown):
     assert visible(text) == shown
 
 
@@ -182,7 +182,7 @@ def on_a_terminal(command, **options):
     return written.decode("utf-8", "replace")
 
 
-def test_no_command_obeys_what_a_server_or_a_project_writes(tmp_path):
+def test_no_command_prints_control_characters_of_others(tmp_path):
     (tmp_path / "hera-utils.toml").write_text(
         f"argo_namespace = 'default'\nregistry = {json.dumps('r' + EVIL)}\n[images]\n{json.dumps(EVIL)} = \"pull\"\n"
     )

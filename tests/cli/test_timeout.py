@@ -42,12 +42,12 @@ def test_a_script_whose_run_takes_longer(user, text):
 
 
 @pytest.mark.parametrize("time", ["0", "-3", "soon", "1x"])
-def test_nonsense_is_refused_before_anything_is_done(user, time):
+def test_invalid_timeouts(user, time):
     assert "is not a duration" in user.type("watch", "@latest", "--timeout", time, status=2)
 
 
 @pytest.mark.parametrize("words", [("logs", "x"), ("stop", "x"), ("run", "x.py", "--detach")], ids=" ".join)
-def test_a_limit_without_a_wait_is_refused(user, words):
+def test_timeout_without_a_wait(user, words):
     assert "the command does not wait" in user.type(*words, "--timeout", "5s", status=2)
 
 

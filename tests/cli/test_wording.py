@@ -14,7 +14,7 @@ def test_one_is_singular():
 
 
 @given(st.lists(st.text("abc", min_size=1)))
-def test_a_list_has_one_and_before_its_last(words):
+def test_listed_words_have_one_and(words):
     sentence = listed(words)
     assert sentence.count(" and ") == (len(words) > 1)
     assert sentence.replace(" and ", ", ").split(", ") == (words or [""])

@@ -36,5 +36,5 @@ def test_what_is_the_same(before, after, same):
 
 
 @pytest.mark.parametrize("text", ["no json", "[]", "3", ""])
-def test_what_is_no_template_is_another_one(text):
+def test_texts_without_a_template_differ(text):
     assert not differs_only_in_bounds(text, "{}")

@@ -93,7 +93,7 @@ def test_every_change_is_told_by_its_name():
     assert told(document(), shared) == ["the workflow's arguments, volumes or entrypoint changed"]
 
 
-def test_bounds_are_no_part_of_what_a_task_computes():
+def test_bounds_do_not_change_the_fingerprint():
     assert told(document(), document(code="bounded")) == []
     assert told(document(code="bounded"), document()) == []
     defaults = document()
@@ -103,7 +103,7 @@ def test_bounds_are_no_part_of_what_a_task_computes():
     assert told(document(), defaults) == ["the workflow's arguments, volumes or entrypoint changed"]
 
 
-def test_a_change_beside_the_bounds_is_told():
+def test_a_change_besides_bounds_changes_the_fingerprint():
     changed = document(code="bounded")
     changed["spec"]["templates"][2]["container"]["command"] = ["other"]
     assert told(document(), changed) == ["code of work changed"]

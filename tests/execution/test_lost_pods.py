@@ -48,7 +48,7 @@ LOST_POD = {"phase": "Error", "message": LOST}
         ),
     ],
 )
-def test_lost_and_what_was_not_begun_for_that_reason(nodes, points):
+def test_points_with_lost_pods_and_their_dependents(nodes, points):
     assert asked(*nodes) == points
 
 

@@ -138,7 +138,7 @@ def test_the_display_is_updated_in_place_and_not_too_often(monkeypatch):
     assert "✔ Succeeded" in shows[-1][1]
 
 
-def test_a_kernels_own_words_are_no_command_line(monkeypatch):
+def test_arguments_of_a_notebook_kernel_are_ignored(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", types.SimpleNamespace())
     monkeypatch.setattr(sys, "argv", ["/somewhere/ipykernel_launcher.py", "-f", "/tmp/kernel.json"])
     parse_arguments()

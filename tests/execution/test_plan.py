@@ -69,7 +69,7 @@ def test_the_plan_says_points_and_size(context):
     assert (container["image"], container["command"]) == ("mine/tool", ["a-lyon"])
 
 
-def test_of_a_run_that_goes_on_the_plan_does_not_say_that_nothing_is_done(context):
+def test_plan_counts_points_of_a_running_run(context):
     planned = plan(EXPERIMENT, context())
     for decisions, said in (
         (Decisions({}, in_flight={"a": {}, "b": {}}), "2 are in a run that goes on"),

@@ -13,7 +13,7 @@ TOUR = Environment(
 )
 
 
-def test_the_seeds_names_answer_the_same_values():
+def test_attributes_of_the_first_version():
     assert TOUR.persisted_volume.mount_path == "/results"
     assert TOUR.persisted_volume.claim_name == "results"
     assert TOUR.cluster.configmap == TOUR.config_map == "proxies"
@@ -22,7 +22,7 @@ def test_the_seeds_names_answer_the_same_values():
     assert Environment(config_map=ConfigMap("proxies", {"A": "b"})).cluster.configmap == "proxies"
 
 
-def test_somebody_stronger_names_the_claim_the_config_map_or_the_registry():
+def test_settings_override_claim_config_map_and_registry():
     adapted = TOUR.adapted(claim_name="lab-results", config_map="lab-proxies", registry="other")
     assert (adapted.persisted_volume.claim_name, adapted.persisted_volume.mount_path) == ("lab-results", "/results")
     assert (adapted.cluster.configmap, adapted.registry) == ("lab-proxies", "other")

@@ -57,7 +57,7 @@ def test_what_is_no_axis(axes):
     assert caught.value.fix
 
 
-def test_true_is_not_one_and_one_is_not_a_text():
+def test_values_of_different_types_are_different_points():
     assert len(grid(x=[1, True, "1", 1.0])) == 4
 
 

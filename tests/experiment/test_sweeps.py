@@ -112,7 +112,7 @@ def test_a_value_more_keeps_the_ids_and_names_of_the_others(found, value):
 
 
 @given(SWEEPS, st.randoms(use_true_random=False))
-def test_narrowed_inputs_are_exactly_the_points(sweep, random):
+def test_narrowed_inputs_have_the_given_points_only(sweep, random):
     whole = Inputs({"fixed": 1}, sweep)
     points = [point for point in whole.points if random.random() < 0.5]
     narrowed = whole.narrowed(points)

@@ -70,7 +70,7 @@ def test_a_whole_task_that_something_waits_for_is_skipped():
     assert set(tasks) == {"stage", "gather", "collect-2009", "collect-2012"}
 
 
-def test_what_served_dropped_tasks_alone_is_dropped():
+def test_dependencies_of_dropped_tasks_only_are_dropped():
     tasks = []
     for vintage in (2009, 2012):
         tasks.append(task(f"stage-{vintage}", "stage", {"dir": f"/{vintage}"}))
