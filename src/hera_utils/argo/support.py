@@ -195,7 +195,7 @@ def _fields_to_search(struct: str) -> tuple[dict[str, Verdict], dict[str, _Neste
         below = schema.struct_of(declared)
         if below is None or field in judged:
             continue
-        if any(verdict.word != EXECUTES for one in reachable_structs(below) for verdict in verdicts(one).values()):
+        if any(verdict.word != EXECUTES for name in reachable_structs(below) for verdict in verdicts(name).values()):
             inner[field] = _NestedStruct(below, schema.is_map(declared))
     return judged, inner
 

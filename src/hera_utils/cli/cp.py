@@ -84,12 +84,12 @@ def _copy_artifacts(source: str, target: Path, unpack: bool) -> int:
     if any(document["metadata"]["name"] == run for document in reached.run.own) and run != name:
         # the user named one workflow of the run
         there, name = [artifact for artifact in there if artifact.workflow == run], run
-    found, one = _choose_artifacts(there, rest)
-    if not found:
+    artifacts, is_single = _choose_artifacts(there, rest)
+    if not artifacts:
         raise missing_artifact(name, there, rest)
-    if one:
-        return _copy_to_file(connection, name, found[0], target, unpack)
-    return _copy_to_folder(connection, name, found, target, unpack)
+    if is_single:
+        return _copy_to_file(connection, name, artifacts[0], target, unpack)
+    return _copy_to_folder(connection, name, artifacts, target, unpack)
 
 
 def _choose_artifacts(there: list[Artifact], rest: str) -> tuple[list[Artifact], bool]:

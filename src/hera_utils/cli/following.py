@@ -157,8 +157,8 @@ def _follow_workflows(run: FollowedRun, shown_names: set[str]) -> int:
         return DETACHED
     except WaitTimeout:
         raise options.deadline().timeout_error(_commands_to_come_back(run.client, run.name)) from None
-    for one in (row.label for row in state.rows if row.failed and row.label not in shown_names):
-        print_outcome(run.client, run.client.get(one))
+    for name in (row.label for row in state.rows if row.failed and row.label not in shown_names):
+        print_outcome(run.client, run.client.get(name))
     if not state.is_over:
         for line in lines_about_unsubmitted_rest(run):
             print_note(line)

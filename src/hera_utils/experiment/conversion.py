@@ -64,7 +64,9 @@ def _convert_scalar(value: Any, kind: type, path: str, written: bool) -> Any:
     if issubclass(kind, enum.Enum):
         if isinstance(value, kind):
             return value
-        return _convert_choice(value, {str(one.value): one for one in kind} | {one.name: one for one in kind}, path)
+        return _convert_choice(
+            value, {str(member.value): member for member in kind} | {member.name: member for member in kind}, path
+        )
     if kind is bool:
         if written and str(value).strip().lower() in _WORDS:
             return _WORDS[str(value).strip().lower()]

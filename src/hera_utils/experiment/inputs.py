@@ -215,7 +215,7 @@ class Inputs:
         steps = rest.split(".") if group in _GROUPS and rest else name.split(".")
         there = {"constants": dict(_attributes(self.constants)), "parameters": self._settable}
         if group not in _GROUPS or not rest:
-            holders = [one for one in _GROUPS if steps[0] in there[one]]
+            holders = [holder for holder in _GROUPS if steps[0] in there[holder]]
             if not holders:
                 raise unknown_name_error(name, steps[0], [*there["constants"], *there["parameters"]])
             if len(holders) > 1:

@@ -42,7 +42,9 @@ class _Check:
 
     def faults(self) -> Iterator[LayoutError]:
         files = [
-            one for kind in ("writes", "reads", "checkpoints") for one in declarations_of_kind(type(self._layout), kind)
+            declaration
+            for kind in ("writes", "reads", "checkpoints")
+            for declaration in declarations_of_kind(type(self._layout), kind)
         ]
         names = declarations_of_kind(type(self._layout), "names")
         if not (files or names):

@@ -154,7 +154,7 @@ class Sweep:
         """A sweep equals another sweep, or a list, of the same points in the same order."""
         if not isinstance(other, Sweep | list | tuple):
             return NotImplemented
-        return all(one == another for one, another in itertools.zip_longest(self, other))
+        return all(point == other_point for point, other_point in itertools.zip_longest(self, other))
 
     def __hash__(self) -> int:
         return hash(next(self._new_points(), None))

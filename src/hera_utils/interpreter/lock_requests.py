@@ -128,7 +128,7 @@ def _note_holding(context: Context, event: LockAnswered) -> None:
             status.setdefault("mutex", {}).setdefault("holding", []).append({"mutex": name, "holder": holder})
         else:
             holding = status.setdefault("semaphore", {}).setdefault("holding", [])
-            entry = next((one for one in holding if one["semaphore"] == name), None)
+            entry = next((candidate for candidate in holding if candidate["semaphore"] == name), None)
             if entry is None:
                 entry = {"semaphore": name, "holders": []}
                 holding.append(entry)

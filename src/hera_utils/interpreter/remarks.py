@@ -50,8 +50,8 @@ def _of_object(document: Json, home: str, referred: bool) -> Iterator[str]:
     expressions = list(_expressions(spec, f"{home}spec"))
     names = set(_names(spec)) if expressions else set[str]()
     for path, expression in expressions:
-        for one in dashes.find_dashed_paths(expression, names):
-            yield f"{path}: {one.written} subtracts; write {one.better}"
+        for dashed in dashes.find_dashed_paths(expression, names):
+            yield f"{path}: {dashed.written} subtracts; write {dashed.better}"
     inline: dict[str, Json] = {}
     retried = _retried_templates(spec)
     yield from _counted_hooks(f"{home}spec", spec, spec.get("entrypoint"), retried)

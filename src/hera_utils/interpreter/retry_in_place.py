@@ -199,7 +199,7 @@ class _RetryChoice:
             if node["type"] == "Retry" and node.get("phase") in _FAILED:
                 self.reset.add(current)
             if node["type"] == "Container":
-                current = self._reset_until(current, lambda one: one["type"] == "Pod")
+                current = self._reset_until(current, lambda node: node["type"] == "Pod")
                 self.deleted |= {current, *self._walk(current)}
                 continue_from = current
                 current = self.parents.get(continue_from)
@@ -219,7 +219,7 @@ class _RetryChoice:
             boundary = self.nodes[current].get("boundaryID")
             if not boundary:
                 return self.parents.get(current)
-            current = self._reset_until(current, lambda one, wanted=boundary: one["id"] == wanted)  # type: ignore[misc]
+            current = self._reset_until(current, lambda node, wanted=boundary: node["id"] == wanted)  # type: ignore[misc]
 
     def _reset_until(self, start: str, accepts: Callable[[Json], bool]) -> str:
         current: str | None = start

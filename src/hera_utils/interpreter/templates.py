@@ -52,9 +52,9 @@ class Templates:
         self._local = {template["name"]: template for template in spec.get("templates") or ()}
         self._metadata = spec.get("podMetadata")
         self._outside: dict[tuple[str, str], Json] = {}
-        for one in outside:
-            scope = "cluster" if one.get("kind") == "ClusterWorkflowTemplate" else "namespaced"
-            self._outside[scope, one["metadata"]["name"]] = one
+        for template in outside:
+            scope = "cluster" if template.get("kind") == "ClusterWorkflowTemplate" else "namespaced"
+            self._outside[scope, template["metadata"]["name"]] = template
 
     def resolve(self, holder: Mapping[str, Any], home: TemplateHolder) -> tuple[TemplateHolder, Json]:
         """(home of what the template itself calls, template). Raises Fault with Argo's message."""

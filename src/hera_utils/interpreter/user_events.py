@@ -85,7 +85,7 @@ def _with_values(declared: Json | None, values: dict[str, str]) -> Json:
         raise Refused(INTERNAL, "cannot set output parameters because node is not expecting any raw parameters")
     parameters = [dict(parameter) for parameter in declared.get("parameters") or ()]
     for name, value in values.items():
-        parameter = next((one for one in parameters if one["name"] == name), None)
+        parameter = next((candidate for candidate in parameters if candidate["name"] == name), None)
         if parameter is None:
             raise Refused(INTERNAL, f"node is not expecting output parameter '{name}'")
         if (parameter.get("valueFrom") or {}).get("supplied") is None:

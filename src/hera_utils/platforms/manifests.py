@@ -64,9 +64,9 @@ def objects_of_environment(environment: Environment, namespace: str, *, local: b
         DeclaredObject("PersistentVolumeClaim", volume.claim_name, _mark_as_ours(claim(volume)))
         for volume in environment.volumes
     ]
-    for one in environment.config_maps:
-        document = _mark_as_ours(config_map(one.name, one.data)) if one.data or local else None
-        objects.append(DeclaredObject("ConfigMap", one.name, document, only_once=not one.data))
+    for entry in environment.config_maps:
+        document = _mark_as_ours(config_map(entry.name, entry.data)) if entry.data or local else None
+        objects.append(DeclaredObject("ConfigMap", entry.name, document, only_once=not entry.data))
     for secret in environment.secrets:
         bare = _mark_as_ours(_empty_secret(secret.name))
         if secret.keys:

@@ -184,4 +184,4 @@ def is_allowed(rules: Sequence[Json], right: Right) -> bool:
 
 def _covers(listed: Any, name: str) -> bool:
     _, slash, sub = name.partition("/")
-    return any(one in ("*", name) or (slash and one == f"*/{sub}") for one in listed or [])
+    return any(pattern in ("*", name) or (slash and pattern == f"*/{sub}") for pattern in listed or [])

@@ -88,8 +88,8 @@ def check_lease(asker: Asker, namespace: str, instance: str) -> Iterator[Finding
     spaces = list(dict.fromkeys([namespace, USUAL_NAMESPACE]))
     answers = asker(
         *(
-            ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(one, safe='')}/leases")
-            for one in spaces
+            ClusterRequest("GET", f"apis/coordination.k8s.io/v1/namespaces/{quote(space, safe='')}/leases")
+            for space in spaces
         )
     )
     leases = [

@@ -183,9 +183,9 @@ def _read_account(needs: Needs, path: str, value: Any) -> None:
 
 
 def _read_pull_secrets(needs: Needs, path: str, value: Any) -> None:
-    for one in value if isinstance(value, list) else []:
-        if isinstance(one, dict) and _is_fixed(one.get("name")):
-            needs.pull_secrets.setdefault(one["name"], path)
+    for reference in value if isinstance(value, list) else []:
+        if isinstance(reference, dict) and _is_fixed(reference.get("name")):
+            needs.pull_secrets.setdefault(reference["name"], path)
 
 
 def _read_image(needs: Needs, path: str, value: Any) -> None:
@@ -226,8 +226,8 @@ def _containers(template: Json, where: str) -> Iterator[tuple[str, Json, Json]]:
             yield _resources_of(template[part], f"{where}.{part}")
     inside = (template.get("containerSet") or {}).get("containers") or []
     for group, listed in (("sidecars", template.get("sidecars") or []), ("containerSet.containers", inside)):
-        for index, one in enumerate(listed):
-            yield _resources_of(one, f"{where}.{group}[{_label(one, index)}]")
+        for index, container in enumerate(listed):
+            yield _resources_of(container, f"{where}.{group}[{_label(container, index)}]")
 
 
 def _resources_of(container: Json, path: str) -> tuple[str, Json, Json]:

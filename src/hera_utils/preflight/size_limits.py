@@ -42,7 +42,7 @@ class Size:
 
 
 def size_of_document(document: Json) -> Size:
-    largest = max(_parameters(document), key=lambda one: one[1], default=("", 0))
+    largest = max(_parameters(document), key=lambda parameter: parameter[1], default=("", 0))
     return Size(len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()), largest)
 
 

@@ -82,9 +82,9 @@ def _count_through_calls(
         return width
 
     def of_call(call: Json, above: tuple[str, ...]) -> Width:
-        one = of(call.get("inline") or templates.get(str(call.get("template"))), above)
+        width = of(call.get("inline") or templates.get(str(call.get("template"))), above)
         often = loop_count(call)
-        return Width(one.count * loop, False) if often is None else Width(one.count * often, one.exact)
+        return Width(width.count * loop, False) if often is None else Width(width.count * often, width.exact)
 
     return of(templates.get(str(spec.get("entrypoint"))), ())
 

@@ -155,7 +155,7 @@ def metadata(content: ManifestContent) -> Json:
         "mainEntity": _id(main),
         "hasPart": _ids(file.path for file in content.files),
         "mentions": _ids(
-            [*_actions(content), *tasks.actions, *(one["@id"] for one in _describe_script(content, tasks))]
+            [*_actions(content), *tasks.actions, *(entity["@id"] for entity in _describe_script(content, tasks))]
         ),
     }
     graph = [
@@ -375,8 +375,8 @@ def _runs(content: ManifestContent, main: str) -> Iterable[Json]:
     action["containerImage"] = _ids(f"#image-{_word(image)}" for image in content.images)
     yield {name: value for name, value in action.items() if value != []}
     yield from (*facts, *usage, *outside)
-    for name, one in zip(_actions(content)[1:], content.executions, strict=False):
-        yield _action(name, one) | agent | ({"result": results} if results else {})
+    for name, execution in zip(_actions(content)[1:], content.executions, strict=False):
+        yield _action(name, execution) | agent | ({"result": results} if results else {})
 
 
 def _execution_of_all(content: ManifestContent, main: str) -> Execution:

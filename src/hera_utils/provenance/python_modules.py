@@ -94,9 +94,9 @@ def _owners(tops: set[str]) -> dict[str, list[Any]]:
         if top in _tops(namesake):
             owners[top].append(namesake)
     others = {top for top in tops if not owners[top]}
-    for one in importlib.metadata.distributions() if others else ():
-        for top in others & _tops(one):
-            owners[top].append(one)
+    for distribution in importlib.metadata.distributions() if others else ():
+        for top in others & _tops(distribution):
+            owners[top].append(distribution)
     return owners
 
 
@@ -116,8 +116,8 @@ def _filter_owners(owners: list[Any], names: list[str]) -> list[Any]:
         for count in range(len(parts), 1, -1):
             path = "/".join(parts[:count])
             hits = [
-                one
-                for one, text in zip(owners, texts)  # noqa: B905  older Pythons, which run this file, too, have no strict=
+                owner
+                for owner, text in zip(owners, texts)  # noqa: B905  older Pythons, which run this file, too, have no strict=
                 if re.search(rf"^{re.escape(path)}(/|\.)", text, re.MULTILINE)
             ]
             if hits:
@@ -135,11 +135,11 @@ def _add_requirements(names: set[str]) -> dict[str, str]:
         if name in versions:
             continue
         try:
-            one = importlib.metadata.distribution(name)
+            distribution = importlib.metadata.distribution(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-        versions[name] = one.version
-        for requirement in one.requires or ():
+        versions[name] = distribution.version
+        for requirement in distribution.requires or ():
             named, _, marker = requirement.partition(";")
             match = _NAME.match(named.strip())
             if match and "extra" not in marker:

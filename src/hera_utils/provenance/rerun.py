@@ -78,7 +78,11 @@ def read_manifest(path: Path) -> RecordedRun:
 
 
 def _recorded_run(folder: Path, entities: Mapping[str, Json], action: Json) -> RecordedRun:
-    facts = {str(one.get("name")): str(one.get("value")) for key, one in entities.items() if key.startswith("#fact-")}
+    facts = {
+        str(entity.get("name")): str(entity.get("value"))
+        for key, entity in entities.items()
+        if key.startswith("#fact-")
+    }
     main = str((action.get("instrument") or {}).get("@id", ""))
     origin = folder / facts["script"] if main.startswith("script/") and facts.get("script") else None
     arguments = json.loads(facts["arguments"]) if "arguments" in facts else None
@@ -94,8 +98,8 @@ def _recorded_run(folder: Path, entities: Mapping[str, Json], action: Json) -> R
             )
         ),
         sources={
-            key.removeprefix("script/"): str(one.get("sha256", ""))
-            for key, one in entities.items()
+            key.removeprefix("script/"): str(entity.get("sha256", ""))
+            for key, entity in entities.items()
             if key.startswith("script/")
         },
         workflows=tuple(

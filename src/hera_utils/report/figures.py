@@ -61,13 +61,13 @@ def figures_of_run(client: ArgoClient, run: WholeRun) -> tuple[list[Figure], int
 
 def _candidates(run: WholeRun) -> Iterator[Artifact]:
     paths = {
-        (str(node["id"]), str(one["name"])): str(one.get("path") or "")
+        (str(node["id"]), str(artifact["name"])): str(artifact.get("path") or "")
         for document in run.documents
         for node in ((document.get("status") or {}).get("nodes") or {}).values()
-        for one in (node.get("outputs") or {}).get("artifacts") or ()
+        for artifact in (node.get("outputs") or {}).get("artifacts") or ()
     }
     last = run.last
-    for artifact in sorted(artifacts_of_run(run), key=lambda one: one.workflow not in last):
+    for artifact in sorted(artifacts_of_run(run), key=lambda candidate: candidate.workflow not in last):
         names = (paths.get((artifact.node, artifact.name), ""), artifact.key, artifact.name)
         if any(PurePosixPath(name).suffix.lower() in SUFFIXES for name in names):
             yield artifact

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 def artifacts_of_run(run: WholeRun) -> list[Artifact]:
     """Each artifact once, under TASK/NAME. If a task ran again in a later workflow of the run, the later artifacts count."""
-    taken = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
+    tasks_of_points = {(row.workflow, row.task) for row in Results.of_run(run) if row.point} if run.earlier else set()
     by_name: dict[tuple[str, str], Artifact] = {}
     there = (document for document in run.documents if document["metadata"]["name"] not in run.deleted)
     documents = sorted(there, key=lambda document: document["metadata"]["name"] not in run.earlier)
-    for one in (artifact for document in documents for artifact in artifact_downloads.artifacts_of(document)):
-        if one.workflow not in run.earlier or (one.workflow, one.task) in taken:
-            by_name[one.task, one.name] = one
+    for document in documents:
+        for artifact in artifact_downloads.artifacts_of(document):
+            if artifact.workflow not in run.earlier or (artifact.workflow, artifact.task) in tasks_of_points:
+                by_name[artifact.task, artifact.name] = artifact
     return list(by_name.values())
 
 

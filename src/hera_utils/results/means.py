@@ -139,7 +139,7 @@ def table_of_repetitions(results: Results, names: Sequence[str], *, by: str | No
         )
     table = results.of_template(next(iter(templates))).task_table
     constant = [column for column in table.by_role("input") if len(set(column.cells)) == 1 and column.name not in names]
-    return ResultTable(table.title, tuple(one for one in table.columns if one not in constant))
+    return ResultTable(table.title, tuple(column for column in table.columns if column not in constant))
 
 
 def means(points: ResultTable, over: Sequence[str]) -> Means:

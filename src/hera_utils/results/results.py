@@ -98,8 +98,10 @@ class Results(Sequence[TaskResult]):
         """Only the tasks of a template, and the points with only these tasks."""
         of_template = tuple(row for row in self.tasks if row.template == template)
         sweep = [
-            PointRow(one.id, number, one.name, dict(one.values), one.workflow, status=one.status, run=one.run)
-            for number, one in enumerate(self.points)
+            PointRow(
+                point.id, number, point.name, dict(point.values), point.workflow, status=point.status, run=point.run
+            )
+            for number, point in enumerate(self.points)
         ]
         return Results(of_template, point_results(sweep, of_template), self.name)
 

@@ -157,7 +157,7 @@ def _nearest_names(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
             yield from _nearest_names(value)
         elif isinstance(value, list | tuple):
-            for one in value:
-                yield from _nearest_names(one if isinstance(one, Mapping) else {name: one})
+            for item in value:
+                yield from _nearest_names(item if isinstance(item, Mapping) else {name: item})
         else:
             yield name, value

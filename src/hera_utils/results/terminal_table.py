@@ -107,7 +107,9 @@ def _text(cell: Any, name: str, *, wide: bool) -> str:
     if name == "peak_memory" and not wide:
         return size_in_words(cell)
     words = (
-        ", ".join(f"{key}={cell_text(one)}" for key, one in cell.items()) if isinstance(cell, dict) else cell_text(cell)
+        ", ".join(f"{key}={cell_text(item)}" for key, item in cell.items())
+        if isinstance(cell, dict)
+        else cell_text(cell)
     )
     line = as_printable(" ".join(words.split()))
     return line if wide or len(line) <= LONGEST_CELL else line[: LONGEST_CELL - 1] + "…"

@@ -246,14 +246,14 @@ def cell(match: RunMatch, column: str) -> str:
     summary = _SUMMARY.fullmatch(column)
     values = _values(match, summary[2] if summary else column)
     if summary:
-        numbers = [one for value in values if (one := number(value)) is not None]
+        numbers = [numeric for value in values if (numeric := number(value)) is not None]
         return short_text(_SUMMARIES[summary[1]](numbers)) if numbers else ""
     distinct = list(dict.fromkeys(short_text(value) for value in values))
     if len(distinct) <= _MOST_SHOWN:
         return " ".join(distinct)
     ordered = [number(value) for value in values]
-    if all(one is not None for one in ordered):
-        numbers = [one for one in ordered if one is not None]
+    if all(numeric is not None for numeric in ordered):
+        numbers = [numeric for numeric in ordered if numeric is not None]
         return f"{short_text(min(numbers))} … {short_text(max(numbers))}"
     return f"{' '.join(distinct[: _MOST_SHOWN - 1])} … ({len(distinct)})"
 

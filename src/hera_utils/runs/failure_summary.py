@@ -121,12 +121,12 @@ def grouped_lines(
     alike = group_equal_failures(failures)
     explained = [group for group in alike if group[0].log or not is_exit_code(group[0].why)]
     groups = (explained or alike)[:MOST_FAILURES]
-    for one, *others in groups:
-        tries = f" ({one.attempts} attempts)" if one.attempts > 1 else ""
-        first, *rest = one.why.split("\n")
-        text += [f"{mark} {one.task}{_inputs_of(one)}: {first}{tries}", *(f"    {line}" for line in rest)]
-        text += [f"    {line}" for line in one.log]
-        text += _hints(one, is_beside)
+    for failure, *others in groups:
+        tries = f" ({failure.attempts} attempts)" if failure.attempts > 1 else ""
+        first, *rest = failure.why.split("\n")
+        text += [f"{mark} {failure.task}{_inputs_of(failure)}: {first}{tries}", *(f"    {line}" for line in rest)]
+        text += [f"    {line}" for line in failure.log]
+        text += _hints(failure, is_beside)
         text += [f"  and {describe_equal_failures([other.task for other in others])}"] if others else []
     left_out = len(failures) - sum(map(len, groups))
     return [*text, f"  and {left_out} {more}"] if left_out else text

@@ -76,8 +76,8 @@ def words_of(values: Mapping[str, Any], only: Iterable[str] | None = None) -> li
         if field.kind == "boolean":
             words += [field.flags[0]] if value else list(field.off[:1])
         else:
-            for one in value if isinstance(value, list | tuple) else (value,):
-                words += [field.flags[0], remove_passwords(str(one))]
+            for item in value if isinstance(value, list | tuple) else (value,):
+                words += [field.flags[0], remove_passwords(str(item))]
     return words
 
 

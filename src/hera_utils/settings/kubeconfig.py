@@ -140,9 +140,9 @@ def _names(documents: Documents, plural: str) -> set[str]:
 def _entry_called(documents: Documents, plural: str, single: str, name: str, origin: str) -> tuple[Path, Json | None]:
     """(the file, its entry of that name); the entry is None if no file has one."""
     for path, document in documents:
-        for one in _entries(document, plural, path):
-            if str(one.get("name")) == name and name:
-                entry = one.get(single) or {}
+        for candidate in _entries(document, plural, path):
+            if str(candidate.get("name")) == name and name:
+                entry = candidate.get(single) or {}
                 if not isinstance(entry, dict):
                     raise _unusable(origin, f"the {single} `{name}` is not a table")
                 return path, entry

@@ -78,7 +78,7 @@ def files_within(file: str, paths: Iterable[str]) -> Iterator[str]:
         written = os.path.normpath(os.path.join(folder, os.path.expanduser(path)))
         if Path(written).is_relative_to(folder):
             above = [written, *map(str, Path(written).parents)]
-            yield from (f"{_LINK}{one}" for one in above if one.startswith(f"{folder}/") and os.path.islink(one))
+            yield from (f"{_LINK}{link}" for link in above if link.startswith(f"{folder}/") and os.path.islink(link))
         real = os.path.realpath(written)
         if Path(real).is_relative_to(folder) and os.path.isfile(real):
             yield real

@@ -205,7 +205,7 @@ def _names_beyond_limits(cron: Json, children: Mapping[str, Child]) -> tuple[str
         limit = default if limit is None or limit < 0 else limit
         over = [child for child in children.values() if child.over and child.labelled]
         over = [child for child in over if (child.phase == "Succeeded") == (phase == "Succeeded")]
-        over.sort(key=lambda one: one.finished_at, reverse=True)
+        over.sort(key=lambda child: child.finished_at, reverse=True)
         names += [child.name for child in over[limit:]]
     return tuple(names)
 

@@ -56,8 +56,8 @@ def step_name_fault(name: str) -> str | None:
 def check_names(prefix: str, items: Sequence[Mapping[str, Any]] | None, *, values: bool) -> None:
     """Each name exists, is legal and unique. values: parameters and artifacts, whose names may have underscores."""
     names: set[str] = set()
-    for index, one in enumerate(items or ()):
-        name = one.get("name") or ""
+    for index, item in enumerate(items or ()):
+        name = item.get("name") or ""
         if not name:
             raise InvalidWorkflow(f"{prefix}[{index}].name is required")
         fault = value_name_fault(name) if values else field_name_fault(name)

@@ -67,7 +67,8 @@ def record_outcome(document: Json, outcome: dict[tuple[str, str], str], strategy
         if any(artifact.get("name") == name for artifact in outputs.get("artifacts") or ()):
             # others have the same object: the node of a retry those of its last attempt, a DAG those of its tasks
             artifacts = [
-                {**one, "deleted": not problem} if one.get("name") == name else one for one in outputs["artifacts"]
+                {**artifact, "deleted": not problem} if artifact.get("name") == name else artifact
+                for artifact in outputs["artifacts"]
             ]
             nodes[node_id]["outputs"] = {**outputs, "artifacts": artifacts}
             changed.append(node_id)
