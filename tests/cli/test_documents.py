@@ -185,6 +185,14 @@ def test_a_kind_that_there_is_not(tmp_path, text, words):
     assert words in f"{refusal.value} {refusal.value.fix}"
 
 
-@pytest.mark.parametrize("kind", ["Role", "Deployment", "WorkflowEventBinding", "ServiceAccount"])
-def test_other_kinds_are_read(tmp_path, kind):
-    assert read(tmp_path, f"apiVersion: x/v1\nkind: {kind}\nmetadata: {{}}")[0]["kind"] == kind
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        *((version, kind) for version in ("x/v1", "v1") for kind in ("Role", "Deployment", "ServiceAccount")),
+        *(("argoproj.io/v1alpha1", kind) for kind in ("WorkflowEventBinding", "Sensor", "Application", "Rollout")),
+        ("v1", "PersistentVolume"),
+        ("triggers.tekton.dev/v1", "ClusterTriggerTemplate"),
+    ],
+)
+def test_other_kinds_are_read(tmp_path, version, kind):
+    assert read(tmp_path, f"apiVersion: {version}\nkind: {kind}\nmetadata: {{}}")[0]["kind"] == kind

@@ -60,6 +60,13 @@ def test_a_module_that_is_not_there(tmp_path):
     assert error.value.fix == f"install what provides `nosuchmodule` for {sys.executable}, or correct the import"
 
 
+def test_a_module_whose_package_has_another_name(tmp_path):
+    from hera_utils.cli.script import _fix_of
+
+    error = ModuleNotFoundError("No module named 'skimage.io'", name="skimage.io")
+    assert _fix_of(error, tmp_path / "s.py", None) == f"{sys.executable} -m pip install scikit-image"
+
+
 def test_a_module_in_a_folder_above(tmp_path):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "sites.py").write_text("lyon = 1")

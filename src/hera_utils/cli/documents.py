@@ -18,8 +18,14 @@ SUFFIXES = (".yaml", ".yml", ".json")
 KUBERNETES_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim")
 ARGO_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate", "CronWorkflow", "Workflow")
 KINDS = KUBERNETES_KINDS + ARGO_KINDS
-# Kinds of Argo that none of our commands submits.
-OTHER_ARGO_KINDS = ("WorkflowEventBinding", "WorkflowArtifactGCTask", "WorkflowTaskSet", "WorkflowTaskResult")
+# Kinds that none of our commands submits: of Argo Workflows, Events, CD and Rollouts, and one of Kubernetes that looks misspelt.
+OTHER_KINDS = (
+    "WorkflowEventBinding", "WorkflowArtifactGCTask", "WorkflowTaskSet", "WorkflowTaskResult", "ExecutorPlugin",
+    "EventBus", "EventSource", "Sensor",
+    "Application", "ApplicationSet", "AppProject",
+    "AnalysisRun", "AnalysisTemplate", "ClusterAnalysisTemplate", "Experiment", "Rollout",
+    "PersistentVolume",
+)  # fmt: skip
 TEMPLATE_KINDS = ("ClusterWorkflowTemplate", "WorkflowTemplate")
 
 _OBJECT = re.compile(r"""^[{\s]*["']?(apiVersion|kind|spec)["']?\s*:""", re.MULTILINE)
@@ -140,8 +146,8 @@ def _check_document(path: Path, number: int, document: Any) -> Json:
         raise InvalidWorkflow(
             f"{where}: `kind` is not text but {_type_in_words(kind)}", fix="a Workflow has `kind: Workflow`"
         )
-    near = difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
-    if kind not in KINDS and kind not in OTHER_ARGO_KINDS and (near or _is_of_argo(document)):
+    near = [] if _is_of_another_group(document) else difflib.get_close_matches(kind, KINDS, n=1, cutoff=0.7)
+    if kind not in KINDS and kind not in OTHER_KINDS and (near or _is_of_argo(document)):
         hint = f"did you mean `{near[0]}`?" if near else f"Argo has: {', '.join(ARGO_KINDS)}"
         raise InvalidWorkflow(f"{where}: there is no kind `{kind}`", fix=hint)
     for name in ("metadata", "spec") if kind in ARGO_KINDS else ("metadata",):
@@ -159,6 +165,10 @@ def _may_be_a_workflow(document: Json) -> bool:
 
 def _is_of_argo(document: Json) -> bool:
     return str(document.get("apiVersion") or "").startswith("argoproj.io/")
+
+
+def _is_of_another_group(document: Json) -> bool:
+    return "/" in str(document.get("apiVersion") or "") and not _is_of_argo(document)
 
 
 def move_to_namespace(document: Json, namespace: str) -> Json:

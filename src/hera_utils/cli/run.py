@@ -341,7 +341,8 @@ def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path)
         )
     if not waiting and not recording.templates:
         raise SettingsError(
-            f"{script} submitted no workflow and built none", fix="build one with hera.workflows.Workflow"
+            f"{script} submitted no workflow and built none",
+            fix="build one with hera.workflows.Workflow, and call the function that does, if it is in one",
         )
     from hera_utils.cli.script import Arguments, create_workflow, give_parameters, report_errors_of_building
 

@@ -215,6 +215,10 @@ def _fix_of(error: Exception, path: Path, frames: types.TracebackType | None) ->
         name = error.name.partition(".")[0]
         if (folder := _folder_above_with(name, path)) is not None:
             return f"`{name}` is in {folder}: run it with PYTHONPATH={shlex.quote(str(folder))}"
+        from hera_utils.preflight.imports import DISTRIBUTIONS
+
+        if name in DISTRIBUTIONS:
+            return f"{sys.executable} -m pip install {DISTRIBUTIONS[name]}"
         return f"install what provides `{name}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         return "the script is a module of a package: from the package's folder, run python -m PACKAGE.MODULE"
