@@ -67,6 +67,12 @@ def test_a_module_whose_package_has_another_name(tmp_path):
     assert _fix_of(error, tmp_path / "s.py", None) == f"{sys.executable} -m pip install scikit-image"
 
 
+def test_a_script_that_asks_a_server_itself(tmp_path):
+    with pytest.raises(SettingsError) as error:
+        execute(script(tmp_path, "import requests\nrequests.get('http://127.0.0.1:9/api/v1/info')"), [])
+    assert "workflow.workflows_service.host" in error.value.fix
+
+
 def test_a_module_in_a_folder_above(tmp_path):
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "sites.py").write_text("lyon = 1")

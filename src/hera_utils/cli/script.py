@@ -222,6 +222,8 @@ def _fix_of(error: Exception, path: Path, frames: types.TracebackType | None) ->
         return f"install what provides `{name}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         return "the script is a module of a package: from the package's folder, run python -m PACKAGE.MODULE"
+    if type(error).__module__.partition(".")[0] in ("requests", "httpx") and type(error).__name__.startswith("Connect"):
+        return "check the network; where the script means the Argo server, write workflow.workflows_service.host: the run's own"
     if (variable := _unset_variable(frames)) is not None:
         fix = f"set the variable {variable}, which the script reads"
         return f'{fix}; this platform\'s: eval "$(hera-utils connection)"' if variable in _OF_A_PLATFORM else fix
