@@ -92,3 +92,15 @@ def test_ends_are_counted_and_old_ones_go() -> None:
     assert (new["status"]["succeeded"], new["status"]["failed"]) == (1, 1)
     assert [one["name"] for one in new["status"]["active"]] == ["g"]
     assert doomed == ("s1", "s0", "f0")
+
+
+def test_what_the_stop_strategy_stops_is_labelled_at_its_next_time() -> None:
+    """As a real Argo 4.1.2 does it; it starts nothing in between."""
+    child = cron_workflow.Child("w", "w", "1", "Succeeded", text(AT))
+    cron = document({"active": [{"name": "w", "uid": "w"}]}, stopStrategy={"expression": "cronworkflow.succeeded >= 1"})
+    stopped, _ = cron_workflow.settle(cron, [child], AT)
+    assert (stopped["status"]["phase"], stopped["metadata"]["labels"]) == ("Stopped", {"team": "a"})
+    assert not cron_workflow.is_enabled(stopped)
+    decision = cron_workflow.decide(stopped, AT + 300, AT + 300, "")
+    assert decision.start is None
+    assert cron_workflow.is_labelled(decision.document)

@@ -78,9 +78,10 @@ def test_a_stop_strategy_stops_it_for_good(platform):
         "CronWorkflow", "default", cron("once", "true", stopStrategy={"expression": "cronworkflow.succeeded >= 1"})
     )
     until(lambda: status(platform, "once").get("phase") == "Stopped")
-    document = json.loads(platform.get("CronWorkflow", "default", "once").text)
-    assert document["metadata"]["labels"]["cronworkflows.argoproj.io/completed"] == "true"
     assert not platform.busy()
+    metadata = lambda: json.loads(platform.get("CronWorkflow", "default", "once").text)["metadata"]  # noqa: E731
+    until(lambda: metadata().get("labels") == {"cronworkflows.argoproj.io/completed": "true"})
+    assert len(runs(platform)) == 1
 
 
 def test_suspended_it_starts_nothing(platform):

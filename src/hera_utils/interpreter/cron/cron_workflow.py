@@ -65,6 +65,11 @@ def is_enabled(cron: Json) -> bool:
 
 
 def is_completed(cron: Json) -> bool:
+    return is_labelled(cron) or (cron.get("status") or {}).get("phase") == "Stopped"
+
+
+def is_labelled(cron: Json) -> bool:
+    """Whether it has the label of completed ones, which it gets at the first time after it was stopped."""
     return (cron["metadata"].get("labels") or {}).get(COMPLETED_LABEL) == "true"
 
 
@@ -132,7 +137,9 @@ def decide(cron: Json, scheduled: float, now: float, fault: str) -> Decision:
         return Decision(_with_condition(new, "SpecError", fault))
     _without_condition(new, "SpecError")
     try:
-        _stop_if_done(new, now)
+        if _is_done(new, now):
+            new["status"]["phase"] = "Stopped"
+            new["metadata"].setdefault("labels", {})[COMPLETED_LABEL] = "true"
     except ExpressionError as error:
         message = f"failed to check CronWorkflow '{cron['metadata']['name']}' stopping condition: {error}"
         return Decision(_with_condition(new, "SpecError", message))
@@ -192,7 +199,8 @@ def settle(cron: Json, children: Iterable[Child], now: float) -> tuple[Json, tup
         if child is not None and child.over:
             status["succeeded" if child.phase == "Succeeded" else "failed"] += 1
             try:
-                _stop_if_done(new, now)
+                if _is_done(new, now):
+                    status["phase"] = "Stopped"
             except ExpressionError:
                 break  # the next scheduled time reports it in a condition
     return new, _names_beyond_limits(cron, by_uid)
@@ -244,20 +252,17 @@ def _variables(cron: Json) -> Json:
     }
 
 
-def _stop_if_done(cron: Json, now: float) -> None:
-    """Mark the cron workflow as stopped when the expression of its stopStrategy is true. Raises ExpressionError."""
+def _is_done(cron: Json, now: float) -> bool:
+    """Whether the expression of its stopStrategy is true. Raises ExpressionError."""
     expression = ((cron.get("spec") or {}).get("stopStrategy") or {}).get("expression")
     if expression is None:
-        return
+        return False
     from hera_utils.expressions.expr import program
 
     try:
-        done = program.evaluate_boolean(expression, {"cronworkflow": _variables(cron)}, entropy=_entropy(cron, now))
+        return program.evaluate_boolean(expression, {"cronworkflow": _variables(cron)}, entropy=_entropy(cron, now))
     except ExpressionError as error:
         raise ExpressionError(f"failed to evaluate stop expression: {error}") from None
-    if done:
-        cron["status"]["phase"] = "Stopped"
-        cron["metadata"].setdefault("labels", {})[COMPLETED_LABEL] = "true"
 
 
 def _entropy(cron: Json, now: float) -> Entropy:

@@ -233,7 +233,7 @@ class CronClock:
         document = self._document(key)
         entry = self._entries[key]
         entry.next = None
-        if document is None or cron_workflow.is_completed(document):
+        if document is None or cron_workflow.is_labelled(document):
             return
         with contextlib.suppress(ScheduleError):
             missed = cron_workflow.missed_time(document, now())
