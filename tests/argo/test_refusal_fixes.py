@@ -18,6 +18,8 @@ from hera_utils.argo.faults import ALREADY_EXISTS, INTERNAL, INVALID_ARGUMENT, N
         (NOT_FOUND, 'workflows.argoproj.io "swept" not found', "hera-utils runs has what was recorded"),
         (INVALID_ARGUMENT, "Workflow.argoproj.io \"\" is invalid: metadata.name: Required value: name or generateName is required",
          "give it a name, or a generateName"),
+        (INVALID_ARGUMENT, 'Workflow.argoproj.io "fit-" is invalid: metadata.name: Invalid value: "fit-": a lowercase RFC 1123 subdomain',
+         "write generateName in place of name"),
         (INVALID_ARGUMENT, "spec.entrypoint is required", "give it an entrypoint"),
         (INVALID_ARGUMENT, "spec.arguments.word.value or spec.arguments.word.valueFrom is required", "-p word=VALUE"),
         (INVALID_ARGUMENT, 'cannot validate Workflow: workflowtemplates.argoproj.io "dem" not found', "store dem first: hera-utils run"),

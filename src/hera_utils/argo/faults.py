@@ -107,6 +107,7 @@ _not_supplied = re.compile(
 
 _no_template = re.compile(r"template reference (?P<stored>\S+)\.(?P<template>[^.\s]+) not found")
 _not_stored = re.compile(r'(?:cluster)?workflowtemplates\.argoproj\.io "(?P<stored>[^"]+)" not found')
+_unfinished_name = re.compile(r'^Workflow\.argoproj\.io .*metadata\.name: Invalid value: "[^"]+-":')
 _required = re.compile(r"spec\.arguments\.(?P<name>\S+)\.value or ")
 
 _REASON_OF_GRPC = {
@@ -191,6 +192,8 @@ def _fix_of_invalid(message: str) -> str:
         return "quote the value: it is a text there, not a number"
     if "name or generateName is required" in message:
         return "give it a name, or a generateName, in its metadata"
+    if _unfinished_name.search(message) is not None:
+        return "write generateName in place of name: the server completes a name that ends with a hyphen"
     if message == "spec.entrypoint is required":
         return "give it an entrypoint: the name of the template to begin with"
     if message.startswith("spec.arguments."):
