@@ -73,9 +73,8 @@ def download(connection: Connection, source: str, target: str, image: str) -> Co
 @contextmanager
 def _fetching(client: ArgoClient, document: dict[str, Any]) -> Iterator[str]:
     """Within, the workflow runs; it is deleted in any case, as it is of no use to anybody else."""
-    name = generated_name(
-        "cp-", secrets.token_hex(8)
-    )  # chosen here, so that Ctrl-C while it is created leaves none either
+    # The name is chosen here, so that an interruption while the workflow is created leaves none either.
+    name = generated_name("cp-", secrets.token_hex(8))
     document["metadata"]["name"] = name
     try:
         client.create(document)
