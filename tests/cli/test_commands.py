@@ -438,7 +438,7 @@ def test_why_a_task_is_stopped(user):
 def test_parameters_that_are_missing_or_unknown(user):
     file = user.file("w.yaml", HELLO.replace("{name: word, value: hello}", "{name: word}"))
     assert "needs parameters when it runs: -p word=…" in user.type("lint", file)
-    assert "-p NAME=VALUE" in user.type("run", file, status=2)
+    assert "-p word=VALUE" in user.type("run", file, status=2)
     said = user.type("run", file, "-p", "word=a", "-p", "wrod=b")
     assert "has no parameter `wrod`; it has: word" in said
     assert "has no parameter `word`" not in said
