@@ -70,6 +70,9 @@ class InstantRuntime:
     def prepare(self) -> None:
         pass
 
+    def refusal(self) -> None:
+        return None
+
     def launch(self, launch: Launch) -> None:
         uid = str(launch.pod["metadata"]["uid"])
         self.queue.append((uid, launch.stub() if len(self.queue) > AT_HAND else launch))

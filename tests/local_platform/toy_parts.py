@@ -54,6 +54,9 @@ class ToyRuntime:
         self.state, self.report = state, report
         self.running: dict[str, subprocess.Popen] = {}
 
+    def refusal(self):
+        return None
+
     def waiting(self):
         return {}
 

@@ -334,6 +334,7 @@ class LocalPlatform:
     def submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         """Validate and start a workflow. When this returns, the run is stored, and the next GET shows it as `Running`.
 
+        Raises HeraUtilsError for one that must not start, also because its containers cannot run on this machine.
         A status in the document belongs to another run (the document was read from a server) and is ignored.
         """
         new = {**document, "status": {"startedAt": None, "finishedAt": None}} if "status" in document else document
@@ -342,6 +343,8 @@ class LocalPlatform:
     def _submit(self, namespace: str, document: Json, *, dry_run: bool = False) -> StoredObject:
         self._check_namespace("Workflow", namespace)
         admitted = self.admission.admit(namespace, document)
+        if not dry_run and admitted.has_containers and (refusal := self._launcher.runtime.refusal()) is not None:
+            raise refusal
         first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository, admitted.durations)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:

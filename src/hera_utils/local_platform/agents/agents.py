@@ -128,6 +128,9 @@ class Agents:
     def prepare(self) -> None:
         pass
 
+    def refusal(self) -> None:
+        return None
+
     def kill(self, pod_uid: str, *, grace: float = 30.0, force: bool = False) -> None:
         with self._lock:
             stop = self._stops.get(pod_uid)

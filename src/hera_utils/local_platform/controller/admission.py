@@ -30,6 +30,9 @@ MOST_CHARACTERS = 20_000_000
 DEFAULT_REPOSITORY = "workflows.argoproj.io/default-artifact-repository"
 
 
+_WITH_CONTAINERS = ("container", "script", "containerSet")
+
+
 @dataclass(frozen=True)
 class AdmittedWorkflow:
     """A workflow that may run: its document, and what it needs from its namespace.
@@ -44,6 +47,13 @@ class AdmittedWorkflow:
     warnings: tuple[str, ...]
     repository: Json = field(default_factory=dict)
     durations: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether a template that it has or can reach runs in a container."""
+        specs = [part.get("spec") or {} for part in (self.document, *self.templates)]
+        listed = (template for spec in specs for template in spec.get("templates") or ())
+        return any(kind in template for template in listed for kind in _WITH_CONTAINERS)
 
     def with_warnings(self, document: Json) -> Json:
         """Add the warnings to the named document before it is stored. Raises Refused for a document that Kubernetes would not store."""

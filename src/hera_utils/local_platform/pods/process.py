@@ -29,7 +29,7 @@ from hera_utils.images.table import ImageTable
 from hera_utils.interpreter.events import POD_DELETED, Event, PodFinished, PodProgressed, PodWaiting
 from hera_utils.private_folders import make_private
 
-from . import log_lines, pod_events, waiting
+from . import log_lines, pod_events, server_variables, waiting
 from .disk_pressure import DiskPressure
 from .image_choice import ImageChooser
 from .image_pulls import ImagePulls, wanted_images
@@ -47,10 +47,6 @@ from .workers import Worker, Workers
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
-_SAFE = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "SHELL", "TERM")
-_WAY_TO_THE_WEB = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
-_OF_WORKERS = (*_WAY_TO_THE_WEB, "hera_utils_warm_python")
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAUNCH = tuple(field.name for field in fields(Launch) if field.name not in ("pull_secrets", "again", "whole"))
 _OBJECTS = ("config_maps", "secrets")
 _SWEEP = 2.0  # seconds between two checks of running pods' folders, because a worker's message may be lost
@@ -100,11 +96,11 @@ class ProcessRuntime:
         self._reports: list[tuple[str, Event]] = []
         """Reports to send after this thread's other work, because their receiver takes the interpreter's lock from it."""
         self._same_images: dict[str, Json] = {}
-        self._images = ImageChooser(images, _environment()["PATH"])
+        self._images = ImageChooser(images, server_variables.of_tasks()["PATH"])
         self._host = socket.gethostname()
         self._queue = ResourceQueue(cores or float(machine_size.cores()), memory or float(machine_size.memory()))
         self._machine: Json = {
-            "environment": _environment(),
+            "environment": server_variables.of_tasks(),
             "state": str(self._state),
             "python": sys.executable,
             "host": self._host,
@@ -125,7 +121,8 @@ class ProcessRuntime:
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._on_wake)
         self._wire = Wire(str(self._state))
         self._selector.register(self._wire, selectors.EVENT_READ, self._hear)
-        self._workers = Workers(self._state, self._selector, self._on_pod_left, int(self._queue.cores), _of_workers())
+        variables = server_variables.of_workers()
+        self._workers = Workers(self._state, self._selector, self._on_pod_left, int(self._queue.cores), variables)
         self._waits = PodWaits(self._pods, self._queue, self._disk, self._pulls, self._wait)
         self._closing = False
         self._swept = time.monotonic()
@@ -136,6 +133,14 @@ class ProcessRuntime:
 
     def prepare(self) -> None:
         self._call(self._prepare)
+
+    def refusal(self) -> HeraUtilsError | None:
+        if self._workers.refusal is not None:  # the user may have followed its advice meanwhile
+            tried = threading.Event()
+            self._call(self._prepare)
+            self._call(tried.set)
+            tried.wait(_LONGEST_ANSWER)
+        return self._workers.refusal
 
     def launch(self, launch: Launch) -> None:
         self._call(lambda: self._add(launch))
@@ -586,15 +591,3 @@ def _texts(tables: dict[str, dict[str, str]]) -> dict[str, str]:
 
 def _message_of(error: HeraUtilsError | OSError) -> str:
     return error.with_fix if isinstance(error, HeraUtilsError) else str(error)
-
-
-def _of_workers() -> dict[str, str]:
-    """The environment of workers: that of tasks, variables for web access of artifacts, and the switch for forked tasks."""
-    return _environment() | {k: v for k, v in os.environ.items() if k.lower() in _OF_WORKERS}
-
-
-def _environment() -> dict[str, str]:
-    """The variables of the server's environment that tasks get; none of them can be a secret."""
-    environment = {k: v for k, v in os.environ.items() if k in _SAFE or k.startswith("LC_")}
-    environment.setdefault("PATH", _PATH)
-    return environment

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from hera_utils.errors import HeraUtilsError
 from hera_utils.interpreter.events import Event
 
 Json = dict[str, Any]
@@ -66,6 +67,9 @@ class Runtime(Protocol):
 
     def prepare(self) -> None:
         """Do in advance what the first pod would wait for. Called when the server answers requests; a second call does nothing."""
+
+    def refusal(self) -> HeraUtilsError | None:
+        """Why this machine can run no pod at all; None if it can, or if that is not known yet."""
 
     def launch(self, launch: Launch) -> None:
         """Queue the pod; it starts when the machine has the cores and the memory that it requests. Reports follow."""

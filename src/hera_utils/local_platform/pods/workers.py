@@ -95,10 +95,12 @@ class Workers:
         self._link: socket.socket | None = None
         self.pods_share_ports = False
         """True on a kernel that cannot give pods addresses of their own."""
+        self.refusal: PlatformError | None = None
+        """Why the kernel let no spawner start the last time."""
 
     def prepare(self) -> None:
         """Start the spawner, and workers for the first pods; a second call does nothing. Raises PlatformError where the kernel refuses."""
-        if self._spawner is not None:
+        if self._link is not None:
             return
         with contextlib.suppress(OSError):  # the spawner was killed: the first pod starts another one
             self._open()
@@ -260,8 +262,9 @@ class Workers:
             ours.close()
             if not answer:
                 raise ConnectionResetError("it ended before it was ready")
-            raise refusal(answer)
-        self._link = ours
+            self.refusal = refusal(answer)
+            raise self.refusal
+        self._link, self.refusal = ours, None
         return ours
 
     def _watch(self, worker: Worker) -> None:
