@@ -82,15 +82,9 @@ def _fetching(client: ArgoClient, document: dict[str, Any]) -> Iterator[str]:
     finally:
         try:
             client.delete(name)
-        except Refused as error:
-            if error.reason != "NotFound":
-                _tell_that_it_is_left(name, error)
         except HeraUtilsError as error:
-            _tell_that_it_is_left(name, error)
-
-
-def _tell_that_it_is_left(name: str, error: HeraUtilsError) -> None:
-    print_note(f"hera-utils: {name} could not be deleted ({error}); the cluster removes it in a day")
+            if not (isinstance(error, Refused) and error.reason == "NotFound"):
+                print_note(f"hera-utils: {name} could not be deleted ({error}); the cluster removes it in a day")
 
 
 def _follow(client: ArgoClient, name: str, source: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -378,7 +377,7 @@ def describe_stored(recording: ScriptRecording) -> None:
     for (kind, name), answer in recording.stored.items():
         if answer is None:
             continue
-        document = json.loads(answer.model_dump_json(by_alias=True, exclude_none=True))
+        document = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
         print_note(sentence_after_storing(StoredTemplate(kind, name, document)))
 
 

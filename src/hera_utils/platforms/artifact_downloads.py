@@ -115,11 +115,7 @@ def path_of(namespace: str, workflow: str, node: str, name: str, record: str = "
 def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = "") -> list[Artifact]:
     """The artifacts of a task (or of every item of a fan-out with this name) with this name; without a name all except logs."""
     candidates = [artifact for artifact in artifacts if not task or task in _names_of_task(artifact.task)]
-    return (
-        [artifact for artifact in candidates if artifact.name == name]
-        if name
-        else [artifact for artifact in candidates if not artifact.is_log]
-    )
+    return [artifact for artifact in candidates if (artifact.name == name if name else not artifact.is_log)]
 
 
 def _names_of_task(task: str) -> tuple[str, ...]:
