@@ -1,6 +1,7 @@
-"""Fixtures: a platform that only stores objects, a server for the page and Argo's API in front of it, a client, and a browser."""
+"""Fixtures: a platform that only stores objects, one that runs workflows, a server for the page and Argo's API, a client, a browser."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +11,20 @@ from memory_platform import MemoryPlatform
 from serving import TOKEN, served
 
 from hera_utils.local_platform.argo_api import argo_app
+from hera_utils.local_platform.platform import LocalPlatform
 
 
 @pytest.fixture
 def platform() -> MemoryPlatform:
     return MemoryPlatform()
+
+
+@pytest.fixture
+def running_platform(tmp_path: Path) -> Iterator[LocalPlatform]:
+    """One that executes workflows."""
+    platform = LocalPlatform(tmp_path / "state")
+    yield platform
+    platform.close()
 
 
 @pytest.fixture

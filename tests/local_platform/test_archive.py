@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +15,8 @@ ARCHIVE = "/api/v1/archived-workflows"
 
 
 @pytest.fixture
-def platform(tmp_path) -> Iterator[LocalPlatform]:
-    platform = LocalPlatform(tmp_path / "state")
-    yield platform
-    platform.close()
+def platform(running_platform: LocalPlatform) -> LocalPlatform:
+    return running_platform
 
 
 def ended(platform: LocalPlatform, *command: str, **labels: str) -> Json:

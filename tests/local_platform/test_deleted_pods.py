@@ -16,10 +16,8 @@ WAITS = "trap 'exit 0' TERM; echo up; while true; do sleep 0.1; done"
 
 
 @pytest.fixture
-def platform(tmp_path):
-    platform = LocalPlatform(tmp_path / "state")
-    yield platform
-    platform.close()
+def platform(running_platform):
+    return running_platform
 
 
 def _pods(platform, name):

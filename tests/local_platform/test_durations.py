@@ -8,16 +8,13 @@ import pytest
 import toy_parts as toys
 
 from hera_utils.local_platform.controller.durations import expected_durations
-from hera_utils.local_platform.platform import LocalPlatform
 
 LABEL = "workflows.argoproj.io/workflow-template"
 
 
 @pytest.fixture
-def platform(tmp_path):
-    platform = LocalPlatform(tmp_path / "state")
-    yield platform
-    platform.close()
+def platform(running_platform):
+    return running_platform
 
 
 def test_a_workflow_and_its_nodes_take_as_long_as_the_last_one_that_succeeded(platform):

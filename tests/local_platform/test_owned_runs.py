@@ -10,10 +10,8 @@ from hera_utils.local_platform.platform import LocalPlatform
 
 
 @pytest.fixture
-def platform(tmp_path):
-    platform = LocalPlatform(tmp_path / "state")
-    yield platform
-    platform.close()
+def platform(running_platform):
+    return running_platform
 
 
 def _owner(platform, kind, name):

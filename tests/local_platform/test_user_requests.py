@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,10 +15,8 @@ WORKFLOWS = "/api/v1/workflows/default"
 
 
 @pytest.fixture
-def platform(tmp_path) -> Iterator[LocalPlatform]:
-    platform = LocalPlatform(tmp_path / "state")
-    yield platform
-    platform.close()
+def platform(running_platform: LocalPlatform) -> LocalPlatform:
+    return running_platform
 
 
 def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
