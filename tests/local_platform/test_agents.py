@@ -11,6 +11,7 @@ import ssl
 import pytest
 import toy_parts as toys
 
+from hera_utils.argo.annotations import DIRECTORY, IMAGES
 from hera_utils.argo.unknown_fields import format_path, unknown_fields
 from hera_utils.errors import Refused
 from hera_utils.interpreter.events import ShutdownRequested
@@ -222,6 +223,20 @@ def test_resource_waits_for_a_workflow(platform):
         node["message"]
         == "main: Error (exit code 64): failure condition '{status.phase in [Error Failed]}' evaluated true"
     )
+
+
+def test_a_workflow_that_a_resource_template_creates_has_what_the_client_decided(platform):
+    inner = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **toys.workflow("true")}
+    inner["metadata"] = {"name": "child", "annotations": {DIRECTORY: "/its/own"}}
+    resource = {"action": "create", "manifest": json.dumps(inner), "successCondition": "status.phase == Succeeded"}
+    document = {
+        "metadata": {"generateName": "parent-", "annotations": {IMAGES: '{"a":"never"}', DIRECTORY: "/of", "x": "y"}},
+        "spec": {"entrypoint": "main", "templates": [{"name": "main", "resource": resource}]},
+    }
+    toys.wait(platform, "default", platform.submit("default", document).name)
+    found = json.loads(platform.get("Workflow", "default", "child").text)["metadata"]["annotations"]
+    del found["workflows.argoproj.io/pod-name-format"]
+    assert found == {IMAGES: '{"a":"never"}', DIRECTORY: "/its/own"}
 
 
 def test_resource_that_waits_longer_than_its_deadline_has_failed(platform):

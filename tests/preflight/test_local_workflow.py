@@ -425,6 +425,28 @@ def test_a_python_that_is_not_there_stands_in_for_nothing(settings):
     assert "is not on this machine: /no/such/python" in refused(settings, document)
 
 
+def test_the_images_of_a_workflow_that_a_resource_template_creates(settings):
+    """They were not looked at, and the created workflow did not have the decisions of the run."""
+    inner = workflow(container("a", image="{{workflow.parameters.image}}"), container("b", image="lab/inner:1"))
+    inner["spec"]["arguments"] = {"parameters": [{"name": "image", "value": "{{workflow.parameters.image}}"}]}
+    manifest = yaml.safe_dump({"apiVersion": "argoproj.io/v1alpha1", **inner})
+    document = workflow({"name": "make", "resource": {"action": "create", "manifest": manifest}})
+    document["spec"]["arguments"] = {"parameters": [{"name": "image", "value": "lab/given:1"}]}
+    said = refused(settings, document)
+    assert "spec.templates[b].container.image of the workflow that make creates" in said
+    assert 'the image "lab/given:1" is not on this machine' in said
+    settings.images = {"lab/*": {"cmd": ["sh"]}}
+    assert warnings(assert_ready(settings, None, document)) == []
+    assert {"lab/given:1", "lab/inner:1"} <= set(json.loads(stamp_of(settings).annotations()[IMAGE_DECISIONS]))
+
+
+def test_stored_templates_that_create_each_other_end():
+    inner = {"kind": "Workflow", "spec": {"workflowTemplateRef": {"name": "w"}}}
+    make = {"name": "make", "resource": {"action": "create", "manifest": json.dumps(inner)}}
+    stored = {"spec": {"entrypoint": "make", "templates": [make]}}
+    assert [name for name, _ in reach_of(inner, lambda kind, name: stored).children] == ["make"]
+
+
 def test_all_images_that_lack_are_refused_at_once(settings):
     said = refused(
         settings,

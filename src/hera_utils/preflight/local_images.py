@@ -76,10 +76,10 @@ def decide_images(
     """
     chooser = _Chooser(context, requirements, say)
     uses = uses_of_templates(reach)
-    where_by_image = {
-        **needs.images,
-        **{image: _BY_PARAMETER for image in uses if image and image not in needs.images and "{{" not in image},
-    }
+    where_by_image = {**_images_of_children(reach), **needs.images}
+    for image in uses:
+        if image and "{{" not in image:
+            where_by_image.setdefault(image, _BY_PARAMETER)
     outcomes: dict[str, Outcome] = {}
     pulls: dict[str, Pull] = {}
     by_pod: set[str] = set()
@@ -230,11 +230,21 @@ def _list_by_reason(stand_ins: Mapping[str, StandIn]) -> str:
     return "; ".join(f"{', '.join(images)} ({reason})" for reason, images in images_by_reason.items())
 
 
+def _images_of_children(reach: Reach) -> dict[str, str]:
+    """image → the field that names it, of the workflows that resource templates create."""
+    return {
+        image: f"{where} of the workflow that {template} creates"
+        for template, child in reach.children
+        for image, where in needs_of({"spec": child.spec}).images.items()
+    }
+
+
 def uses_of_templates(reach: Reach) -> dict[str, list[ImageUse]]:
     """image → its uses by the containers of all templates. Parameters of the workflow in image names are replaced by their values."""
     uses: dict[str, list[ImageUse]] = {}
-    fill = fill_parameters_of(reach.spec)
-    for template in reach.spec.get("templates") or ():
-        for image, of_template in uses_of_containers(containers_of(template)).items():
-            uses.setdefault(fill(image), []).extend(of_template)
+    for spec in reach.specs:
+        fill = fill_parameters_of(spec)
+        for template in spec.get("templates") or ():
+            for image, of_template in uses_of_containers(containers_of(template)).items():
+                uses.setdefault(fill(image), []).extend(of_template)
     return uses

@@ -74,7 +74,7 @@ def findings_on_documents(
                 needs,
                 reach,
                 requirements=requirements,
-                pull_secrets=partial(_pull_secrets, platform, needs),
+                pull_secrets=partial(_pull_secrets, platform, reach),
                 say=say,
             )
             yield from of_images.values()
@@ -149,14 +149,15 @@ class _Platform:
             self._client.close()
 
 
-def _pull_secrets(platform: _Platform, needs: Needs) -> list[Json]:
-    """The platform's secrets that a workflow names for its registries; another check reports missing ones."""
-    if not needs.pull_secrets:
+def _pull_secrets(platform: _Platform, reach: Reach) -> list[Json]:
+    """The platform's secrets that a workflow and its children name for registries; another check reports missing ones of the workflow."""
+    names = {name: None for spec in reach.specs for name in needs_of({"spec": spec}).pull_secrets}
+    if not names:
         return []
     from hera_utils.platforms.cluster import Cluster
 
     cluster, secrets = Cluster(platform.connection), []
-    for name in needs.pull_secrets:
+    for name in names:
         with contextlib.suppress(HeraUtilsError):  # another check reports a missing secret
             secrets.append(platform.siblings.get(("Secret", name)) or cluster.get("Secret", name))
     return secrets
@@ -176,9 +177,10 @@ def _check_templates(reach: Reach) -> Iterator[Finding]:
 
 def _containers_of(reach: Reach) -> Iterator[tuple[str, Json]]:
     """(template, container) of every container of every template."""
-    for template in reach.spec.get("templates") or ():
-        name = str(template.get("name") or "")
-        yield from ((name, container) for container in containers_of(template))
+    for spec in reach.specs:
+        for template in spec.get("templates") or ():
+            name = str(template.get("name") or "")
+            yield from ((name, container) for container in containers_of(template))
 
 
 def _check_programs(stand_ins: Mapping[str, Json], reach: Reach) -> Iterator[Finding]:

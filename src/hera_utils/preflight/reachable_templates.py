@@ -8,6 +8,8 @@ from typing import Any
 
 from hera_utils.argo.names import reference_kind
 from hera_utils.argo.template_calls import calls_with_hooks, hooks_of
+from hera_utils.errors import Refused
+from hera_utils.preflight.needs import fill_parameters_of
 
 Json = dict[str, Any]
 Lookup = Callable[[str, str], Json | None]
@@ -16,14 +18,26 @@ Lookup = Callable[[str, str], Json | None]
 
 @dataclass(frozen=True)
 class Reach:
-    """The reachable part of a workflow. spec: with only the templates that may run. unknown: missing stored templates → the field."""
+    """The reachable part of a workflow. spec: with only the templates that may run. unknown: missing stored templates → the field.
+
+    children: the workflows that its resource templates create, and those that these create, each with the template that creates it.
+    """
 
     spec: Json
     unknown: Mapping[tuple[str, str], str]
+    children: tuple[tuple[str, Reach], ...] = ()
+
+    @property
+    def specs(self) -> list[Json]:
+        """Its own, and those of its children."""
+        return [self.spec, *(child.spec for _, child in self.children)]
 
 
-def reach_of(document: Json, lookup: Lookup) -> Reach:
-    """The reachable part of a workflow or of a cron workflow's runs, with stored templates."""
+def reach_of(document: Json, lookup: Lookup, seen: frozenset[str] = frozenset()) -> Reach:
+    """The reachable part of a workflow or of a cron workflow's runs, with stored templates.
+
+    seen: the manifests around this workflow, as one that a stored template creates may refer to that template again.
+    """
     spec = document.get("spec") or {}
     if document.get("kind") == "CronWorkflow":
         spec = spec.get("workflowSpec") or {}
@@ -39,8 +53,30 @@ def reach_of(document: Json, lookup: Lookup) -> Reach:
         spec = join_specs(spec, stored.get("spec") or {})
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
         return Reach(spec, unknown)  # a run of a stored template may choose any entrypoint
-    reached = list(_walk_templates(spec, lookup, unknown))
-    return Reach({**spec, "templates": reached}, unknown)
+    spec = {**spec, "templates": list(_walk_templates(spec, lookup, unknown))}
+    return Reach(spec, unknown, tuple(_children_of(spec, lookup, seen)))
+
+
+def _children_of(spec: Json, lookup: Lookup, seen: frozenset[str]) -> Iterator[tuple[str, Reach]]:
+    """A manifest that is no workflow before its tags have values is left out."""
+    for template in spec["templates"]:
+        resource = template.get("resource") or {}
+        text = resource.get("manifest")
+        if resource.get("action") not in ("create", "apply") or not isinstance(text, str) or text in seen:
+            continue
+        import yaml
+
+        from hera_utils.argo import schema, yaml_limits
+
+        try:
+            documents = yaml_limits.parse_all(fill_parameters_of(spec)(text))
+            workflows = [document for document in documents if document.get("kind") == "Workflow"]
+            decoded = [schema.decode(document, "Workflow") for document in workflows]
+        except (yaml.YAMLError, ValueError, AttributeError, Refused):
+            continue
+        for document in decoded:
+            child = reach_of(document, lookup, seen | {text})
+            yield from ((str(template.get("name") or ""), child), *child.children)
 
 
 def _walk_templates(spec: Json, lookup: Lookup, unknown: dict[tuple[str, str], str]) -> Iterator[Json]:

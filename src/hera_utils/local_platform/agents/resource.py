@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from hera_utils.argo import claim_folders, gojson, yaml_limits
+from hera_utils.argo.annotations import OF_A_STAMP
 from hera_utils.argo.names import join_messages
 from hera_utils.argo.selectors import LabelSelector, label_selector
 from hera_utils.argo.unknown_fields import format_path, unknown_fields
@@ -360,7 +361,7 @@ class _Action:
         self._check_strictly(resource)
         try:
             if resource.kind == "Workflow":
-                stored = self._platform.submit(self.namespace, self._document())
+                stored = self._platform.submit(self.namespace, self._child())
             elif "list" not in resource.verbs:
                 raise TemplateFailed(f"error: the local platform creates no {resource.plural} by itself")
             else:
@@ -371,6 +372,16 @@ class _Action:
         except HeraUtilsError as error:
             raise TemplateFailed(_refusal(error, f'error when creating "{FILE}": ')) from error
         return resource.kind, stored.namespace, stored.name
+
+    def _child(self) -> Json:
+        """The new workflow, with what the client wrote on this one for this machine: its Python and its decisions about images."""
+        inherited = {name: text for name, text in self._launch.annotations.items() if name in OF_A_STAMP}
+        document = self._document()
+        metadata = document.get("metadata")
+        own = metadata.get("annotations") if isinstance(metadata, dict) else metadata
+        if not inherited or not isinstance(own or {}, dict):
+            return document  # annotations of another type are refused
+        return {**document, "metadata": {**(metadata or {}), "annotations": {**inherited, **(own or {})}}}
 
     def _check_strictly(self, resource: Resource) -> None:
         """Refuse unknown fields: kubectl asks Kubernetes for strict decoding."""
