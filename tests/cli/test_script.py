@@ -133,6 +133,29 @@ def test_a_workflow_that_hera_cannot_build_is_told_as_the_scripts(tmp_path, caps
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "fix"),
+    [
+        ("Workflow(name='w', arguments={'artifacts': {'data': S3Artifact(name='data', key='k')}}).to_dict()",
+         "the argument `artifacts` of `w` is a list or dictionary with an artifact (S3Artifact)", '{"NAME": S3Artifact(…)}'),
+        ("Workflow(name='w', arguments={'x': {1.5j}}).to_dict()", "`x` of `w` is or has a value of the type", "artifacts"),
+        ("ExistingVolume(name='v', mount_path='/v', claim_name=None)._build_volume()",
+         "the volume `v` lacks the name of its claim", "ExistingVolume(claim_name="),
+        ("m.Volume(name='v', persistent_volume_claim={})", "a volume lacks the name of its claim", "ExistingVolume(claim_name="),
+        ("Volume(name='v', mount_path='/v')", "the volume `v` lacks the size of its new claim", 'Volume(size="1Gi"'),
+    ],
+)  # fmt: skip
+def test_what_hera_cannot_build_is_told_in_a_sentence(tmp_path, capsys, code, message, fix):
+    """These were Hera's tracebacks, with the fix "correct the script"."""
+    path = script(tmp_path, f"from hera.workflows import *\nfrom hera.workflows import models as m\n{code}")
+    with pytest.raises(InvalidWorkflow) as error:
+        execute(path, [])
+    assert f"{path}, line 3: " in str(error.value)
+    assert message in str(error.value)
+    assert fix in error.value.fix
+    assert capsys.readouterr().err == ""
+
+
 def test_our_own_errors_pass_unchanged(tmp_path):
     text = "from hera_utils.errors import ResourceError\nraise ResourceError('no claim', fix='make one')"
     with pytest.raises(HeraUtilsError, match="no claim"):

@@ -77,10 +77,18 @@ def test_what_is_no_name_is_refused_with_the_reason(text, why):
         Reference.parse(text)
 
 
-def test_the_fix_is_a_name_that_is_accepted():
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("ghcr.io/group/Tool:V1", "write ghcr.io/group/tool:V1"),
+        ("lab/x:", "write lab/x:TAG, or lab/x for lab/x:latest"),  # it was to be imported from a file
+        ("a//b", "correct the name, as in ghcr.io/group/tool:1.2"),
+    ],
+)
+def test_the_fix_is_a_name_that_is_accepted(text, fix):
     with pytest.raises(InvalidImageName) as caught:
-        Reference.parse("ghcr.io/group/Tool:V1")
-    assert caught.value.fix == "write ghcr.io/group/tool:V1"
+        Reference.parse(text)
+    assert caught.value.fix == fix
 
 
 @given(HOSTS, st.lists(COMPONENTS, min_size=1, max_size=4), TAGS, DIGESTS)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from hera_utils.terminal_text import cell
+
 Json = dict[str, Any]
 
 BUILT_IN: Mapping[str, Json] = {
@@ -268,9 +270,9 @@ def _missing_program(name: str, called: Sequence[str], machine: ThisMachine) -> 
         if not base or "{{" in program or "/" in base:
             continue
         if base not in (_PROGRAMS_OF_ALPINE if name == "alpine" else _APPLETS):
-            return f"{name} has no program {base} of its own"
+            return f"{name} has no program {cell(base)} of its own"
         if not machine.has(base):
-            return f"this machine has no program {base}"
+            return f"this machine has no program {cell(base)}"
     return ""
 
 

@@ -91,7 +91,9 @@ class Reference:
 
 def _invalid(text: str, why: str, *, fix: str | None = None) -> InvalidImageName:
     name, why = (part if len(part) <= _LONGEST_SHOWN else f"{part[: _LONGEST_SHOWN - 3]}..." for part in (text, why))
-    return InvalidImageName(f'"{name}" is not the name of an image: {why}', fix=fix)
+    return InvalidImageName(
+        f'"{name}" is not the name of an image: {why}', fix=fix or "correct the name, as in ghcr.io/group/tool:1.2"
+    )
 
 
 def _check_digest(text: str, digest: str) -> None:
@@ -109,8 +111,11 @@ def _split_tag(text: str, name: str) -> tuple[str, str]:
     """Name and tag. A colon before the last slash belongs to a port."""
     path, slash, last = name.rpartition("/")
     last, colon, tag = last.partition(":")
+    if colon and not tag:
+        bare = path + slash + last
+        raise _invalid(text, "the tag after the colon is empty", fix=f"write {bare}:TAG, or {bare} for {bare}:latest")
     if colon and not _tag_match(tag):
-        raise _invalid(text, f'"{tag}" is not a tag' if tag else "the tag after the colon is empty")
+        raise _invalid(text, f'"{tag}" is not a tag')
     return path + slash + last, tag
 
 

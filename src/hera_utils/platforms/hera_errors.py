@@ -20,6 +20,8 @@ from hera_utils.platforms.http_errors import SERVER_FAILED, forbidden_error, has
 
 _NO_UNICODE = re.compile(r"'\\udc([89a-f][0-9a-f])'.*surrogates not allowed")
 """What pydantic says of a byte of a file's name that Python could not decode."""
+_NO_JSON = re.compile(r"Object of type (\w+) is not JSON serializable")
+_CLAIM_OF_VOLUME = ("PersistentVolumeClaimVolumeSource", "persistent_volume_claim", "persistentVolumeClaim")
 _SERVICES = ("hera/workflows/service.py", "hera/workflows/async_service.py")
 
 
@@ -54,7 +56,52 @@ def _sentence(error: BaseException) -> HeraUtilsError | None:
         )
     if change := find_change(error):
         return SettingsError(change.sentence(), fix=change.instead)
-    return None
+    return _error_of_value(error) if _is_under_hera(error.__traceback__) else _error_of_claim(error)
+
+
+def _error_of_value(error: BaseException) -> HeraUtilsError | None:
+    """The sentence for an argument that Hera cannot write as a parameter, or for a volume of Hera without a claim."""
+    match = _NO_JSON.fullmatch(str(error))
+    if match is None:
+        return _error_of_claim(error)
+    names = _names_of_objects(error.__traceback__)
+    where = f"the argument `{names[-1]}`" + (f" of `{names[-2]}`" if names[:-1] else "") if names else "an argument"
+    if match[1].endswith("Artifact"):
+        name = "NAME" if names[-1:] in (["artifacts"], []) else names[-1]
+        return InvalidWorkflow(
+            f"{where} is a list or dictionary with an artifact ({match[1]}), which Hera takes as a parameter",
+            fix=f'make the artifact itself the argument: arguments={{"{name}": {match[1]}(…)}}, by the name of the template\'s input',
+        )
+    return InvalidWorkflow(
+        f"{where} is or has a value of the type {match[1]}, which JSON does not have",
+        fix="give texts, numbers, lists and dictionaries; larger data are files: artifacts, or in a volume",
+    )
+
+
+def _error_of_claim(error: BaseException) -> HeraUtilsError | None:
+    """The sentence for a volume whose claim has no name, or neither a name nor a size."""
+    errors = getattr(error, "errors", None)
+    if str(error).startswith("at least one of `size` or `resources`"):
+        lacking = "the size of its new claim"
+    elif type(error).__name__ == "ValidationError" and callable(errors):
+        path = (getattr(error, "title", ""), *errors()[0]["loc"])
+        if path[-1] not in ("claim_name", "claimName") or path[-2] not in _CLAIM_OF_VOLUME:
+            return None
+        lacking = "the name of its claim"
+    else:
+        return None
+    names = _names_of_objects(error.__traceback__)
+    return InvalidWorkflow(
+        f"{f'the volume `{names[-1]}`' if names else 'a volume'} lacks {lacking}",
+        fix='name a claim that exists: ExistingVolume(claim_name="data", …); or let the run create one: Volume(size="1Gi", …)',
+    )
+
+
+def _names_of_objects(trace: TracebackType | None) -> list[str]:
+    """The names of Hera's objects that were at work, without repetition: a workflow's, a task's, a parameter's, a volume's."""
+    holders = [frame.f_locals.get("self") for frame, _ in _frames(trace) if _hera_package_of(frame) == "hera"]
+    names = [name for holder in holders if isinstance(name := getattr(holder, "name", None), str)]
+    return list(dict.fromkeys(names))
 
 
 def _error_of_answer(error: BaseException) -> HeraUtilsError:
