@@ -33,10 +33,10 @@ class Reach:
         return [self.spec, *(child.spec for _, child in self.children)]
 
 
-def reach_of(document: Json, lookup: Lookup, seen: frozenset[str] = frozenset()) -> Reach:
+def reach_of(document: Json, lookup: Lookup, outer_manifests: frozenset[str] = frozenset()) -> Reach:
     """The reachable part of a workflow or of a cron workflow's runs, with stored templates.
 
-    seen: the manifests around this workflow, as one that a stored template creates may refer to that template again.
+    outer_manifests: the manifests around this workflow, as one that a stored template creates may refer to that template again.
     """
     spec = document.get("spec") or {}
     if document.get("kind") == "CronWorkflow":
@@ -54,15 +54,15 @@ def reach_of(document: Json, lookup: Lookup, seen: frozenset[str] = frozenset())
     if document.get("kind") in ("WorkflowTemplate", "ClusterWorkflowTemplate"):
         return Reach(spec, unknown)  # a run of a stored template may choose any entrypoint
     spec = {**spec, "templates": list(_walk_templates(spec, lookup, unknown))}
-    return Reach(spec, unknown, tuple(_children_of(spec, lookup, seen)))
+    return Reach(spec, unknown, tuple(_children_of(spec, lookup, outer_manifests)))
 
 
-def _children_of(spec: Json, lookup: Lookup, seen: frozenset[str]) -> Iterator[tuple[str, Reach]]:
+def _children_of(spec: Json, lookup: Lookup, outer_manifests: frozenset[str]) -> Iterator[tuple[str, Reach]]:
     """A manifest that is no workflow before its tags have values is left out."""
     for template in spec["templates"]:
         resource = template.get("resource") or {}
         text = resource.get("manifest")
-        if resource.get("action") not in ("create", "apply") or not isinstance(text, str) or text in seen:
+        if resource.get("action") not in ("create", "apply") or not isinstance(text, str) or text in outer_manifests:
             continue
         import yaml
 
@@ -75,7 +75,7 @@ def _children_of(spec: Json, lookup: Lookup, seen: frozenset[str]) -> Iterator[t
         except (yaml.YAMLError, ValueError, AttributeError, Refused):
             continue
         for document in decoded:
-            child = reach_of(document, lookup, seen | {text})
+            child = reach_of(document, lookup, outer_manifests | {text})
             yield from ((str(template.get("name") or ""), child), *child.children)
 
 
