@@ -42,6 +42,23 @@ def test_a_daemon_step_that_fails_has_its_exit_handler_run_before_the_steps_fail
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("main", [
+    "{steps: [[{name: d, template: daemon}], [{name: a, template: work}]]}",
+    "{steps: [[{name: d, template: inner}], [{name: a, template: work}]]}",
+    "{dag: {tasks: [{name: d, template: daemon, withItems: [1]}, {name: a, template: work, dependencies: [d]}]}}",
+])  # fmt: skip
+def test_a_daemon_that_is_ended_counts_in_the_progress_of_the_groups_around_it(main: str, mode: str) -> None:
+    """These kept the progress of their own end: 1/2 of a run that was done."""
+    inner = yaml.safe_load("{name: inner, dag: {tasks: [{name: x, template: daemon}]}}")
+    templates = [{"name": "main", **yaml.safe_load(main)}, inner, *yaml.safe_load(LEAVES)]
+    play = playbook.Play(playbook.workflow({"entrypoint": "main", "templates": templates}), mode)
+    play.start(play.active[0])
+    play.end("a")
+    assert {node["progress"] for node in play.run.nodes.values()} == {"1/1", "2/2"}
+    assert play.node("")["progress"] == play.run.document["status"]["progress"] == "2/2"
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_after_the_exit_handler_of_a_daemon_step_that_may_fail_the_steps_go_on(mode: str) -> None:
     play = _play(STEPS % ", continueOn: {failed: true}", mode)
     play.start("d")

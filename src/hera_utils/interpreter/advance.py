@@ -144,6 +144,8 @@ def _pod_progressed(walk: Walk, event: events.PodProgressed) -> None:
         return
     if event.progress:
         walk.ledger.change(node, progress=event.progress)
+        if node.get("daemoned"):
+            walk.ledger.count_again_around([node])
     _containers(walk, node, event.containers)
 
 
@@ -170,7 +172,7 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
         walk.ledger.mark(node, phases.ERROR, fault.message)
         walk.visit_ancestors(event.node_id, fault)
         return
-    outcome = outcomes.of_pod(event, template)
+    outcome, daemoned = outcomes.of_pod(event, template), node.get("daemoned")
     collected = outcomes.outputs(event, template)
     if not outcomes.is_progress_reported(event.containers):
         walk.ledger.change(node, progress=progress.initial_progress(template.get("metadata")))
@@ -196,6 +198,8 @@ def _pod_finished(walk: Walk, event: events.PodFinished) -> None:
     walk.ledger.mark(node, phase, message, outcomes.finished_at(event.containers, event.at))
     cache.save(walk, node)
     gc.pod_ended(walk, node)
+    if daemoned:
+        walk.ledger.count_again_around([node])
     walk.visit_ancestors(event.node_id)
 
 

@@ -25,8 +25,9 @@ def kill_daemons(context: Context, boundary: str | None) -> None:
     ledger = context.ledger
     boundaries = [boundary] if boundary is not None else list(ledger.daemons)
     for boundary_id in boundaries:
-        for node_id in sorted(ledger.daemons.get(boundary_id) or ()):
-            node = ledger.nodes[node_id]
+        daemons = [ledger.nodes[node_id] for node_id in sorted(ledger.daemons.get(boundary_id) or ())]
+        for node in daemons:
+            node_id = node["id"]
             if node["type"] == "Pod":
                 context.say(commands.KillPod(node_id, new_nodes.pod_name(context, node)))
             ledger.mark(node, phases.SUCCEEDED)
@@ -34,3 +35,4 @@ def kill_daemons(context: Context, boundary: str | None) -> None:
             frame = context.frames.get(node_id)
             if frame is not None:
                 close(context, frame)
+        ledger.count_again_around(daemons)

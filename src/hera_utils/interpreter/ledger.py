@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from hera_utils.argo import names, phases, timestamps
@@ -15,6 +16,8 @@ from hera_utils.interpreter.faults import Oversize
 from hera_utils.interpreter.progress import LEAVES, Tally, progress_of, text_of
 from hera_utils.interpreter.state import Json, Run
 
+_INNER_NAME = re.compile(r"[.(]")
+"""What follows the name of a group in the name of a node in it: `[0].a`, `[0].a(0:x)`, `.a(1)`."""
 _SEPARATOR = re.compile(r"^(\[\d+\])?\.")
 _COUNTED = frozenset({"Pod", "Steps", "DAG"})  # Argo: node_counters.go counts these as active or unsuccessful children
 _ACTIVE = frozenset({phases.PENDING, phases.RUNNING})
@@ -213,6 +216,19 @@ class Ledger:
             sums = self.tally.below(node, self.children(node))
             self.change(node, progress=sums.text() if sums.whole else None, resourcesDuration=dict(sums.usage) or None)
         return node
+
+    def count_again_around(self, daemons: Iterable[Json]) -> None:
+        """Set the sums of the groups around daemons again, as these may go on, and end, when the groups are over."""
+        groups: Json = {}
+        for node in daemons:
+            while (boundary := self.nodes.get(node.get("boundaryID") or "")) is not None:
+                start = len(boundary["name"])
+                ends = [start, *(start + found.start() for found in _INNER_NAME.finditer(node["name"][start:]))]
+                groups |= {end_name: self.node_named(end_name) for end_name in (node["name"][:end] for end in ends)}
+                node = boundary
+        for name in sorted(groups, key=len, reverse=True):  # inner ones first
+            if groups[name] is not None and groups[name]["type"] not in LEAVES and phases.has_ended(groups[name]):
+                self.mark(groups[name], groups[name]["phase"])
 
     def _stamp(self) -> str:
         """The time of the event. While a run is restored, which is no event, it is the latest time that the nodes show."""
