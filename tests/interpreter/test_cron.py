@@ -45,6 +45,7 @@ def test_policies(policy: str, starts: bool, ended: tuple[str, ...]) -> None:
             False,
         ),
         ("{{= (now() - cronworkflow.lastScheduledTime).Seconds() > 3600 }}", 7200, True),
+        ("'{{= cronworkflow.lastScheduledTime }}' == 'null'", None, True),
         ("{{= cronworkflow.succeeded }} < 3", None, True),
         ("'{{cronworkflow.name}}' == 'd'", None, False),
     ],
@@ -60,6 +61,10 @@ def test_when(when: str, last: float | None, starts: bool) -> None:
     ("when", "fault"),
     [
         ("{{cronworkflow.name}} == c", "No parameter 'c' found."),
+        (
+            "{{cronworkflow.lastScheduledTime}} == 1",
+            "failed to resolve {{cronworkflow.lastScheduledTime}} to string",
+        ),
         ("x y z", "Cannot transition token types from VARIABLE [x] to VARIABLE [y]"),
         ("1 ==", "Unexpected end of expression"),
     ],
@@ -69,6 +74,15 @@ def test_a_when_that_is_no_condition_counts_as_a_failure(when: str, fault: str) 
     assert decision.start is None
     assert decision.document["status"]["failed"] == 1
     assert decision.document["status"]["conditions"][0]["message"] == f"run policy error: {fault}"
+
+
+def test_the_last_time_is_a_pointer_which_methods_do_not_take() -> None:
+    """Argo's words; the time is written `*time.Time` in its documentation of variables."""
+    cron = document(
+        {"lastScheduledTime": text(AT)}, when="{{= now().Sub(cronworkflow.lastScheduledTime).Seconds() > 1 }}"
+    )
+    (condition,) = cron_workflow.decide(cron, AT, AT, "").document["status"]["conditions"]
+    assert "interface conversion: interface {} is *time.Time, not time.Time (1:8)" in condition["message"]
 
 
 @pytest.mark.parametrize(("schedule", "deadline", "wanted"), [

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hera_utils.argo.durations import SECOND
-from hera_utils.expressions.values import Duration, Failure, Function, Long
+from hera_utils.expressions.values import Duration, Failure, Function, Long, go_type
 from hera_utils.memoised import memoised
 
 RFC3339 = "2006-01-02T15:04:05Z07:00"
@@ -78,10 +78,11 @@ def zone(name: str) -> Zone:
 
 @dataclass(frozen=True)
 class Moment:
-    """An instant in a zone (Go: time.Time): nanoseconds since the epoch."""
+    """An instant in a zone (Go: time.Time): nanoseconds since the epoch. is_pointer: Go has a *time.Time, which methods do not take."""
 
     nanoseconds: int
     zone: Zone = UTC
+    is_pointer: bool = field(default=False, compare=False)
     go_type = "time.Time"
 
     @property
@@ -140,6 +141,14 @@ def _add_date(at: Moment, years: int, months: int, days: int) -> Moment:
     return moment_of_civil(moved, at.fraction, at.zone)
 
 
+def _instant(value: Any) -> int:
+    """The nanoseconds of a method's argument. Raises Failure for what is no time.Time."""
+    if isinstance(value, Moment) and not value.is_pointer:
+        return value.nanoseconds
+    found = "*time.Time" if isinstance(value, Moment) else "nil" if value is None else go_type(value)
+    raise Failure(f"interface conversion: interface {{}} is {found}, not time.Time")
+
+
 _METHODS: dict[str, Callable[..., Any]] = {
     "Year": lambda at: at.year,
     "Month": lambda at: Month(at.local.month),
@@ -158,12 +167,12 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "Local": lambda at: Moment(at.nanoseconds, UTC),
     "In": lambda at, where: Moment(at.nanoseconds, where),
     "Add": lambda at, by: at.add(int(by)),
-    "Sub": lambda at, other: Duration(at.nanoseconds - other.nanoseconds),
+    "Sub": lambda at, other: Duration(at.nanoseconds - _instant(other)),
     "AddDate": _add_date,
-    "Before": lambda at, other: at.nanoseconds < other.nanoseconds,
-    "After": lambda at, other: at.nanoseconds > other.nanoseconds,
-    "Equal": lambda at, other: at.nanoseconds == other.nanoseconds,
-    "Compare": lambda at, other: (at.nanoseconds > other.nanoseconds) - (at.nanoseconds < other.nanoseconds),
+    "Before": lambda at, other: at.nanoseconds < _instant(other),
+    "After": lambda at, other: at.nanoseconds > _instant(other),
+    "Equal": lambda at, other: at.nanoseconds == _instant(other),
+    "Compare": lambda at, other: (at.nanoseconds > _instant(other)) - (at.nanoseconds < _instant(other)),
     "IsZero": lambda at: at.nanoseconds == -62135596800 * SECOND,
     "Truncate": lambda at, by: _truncate(at, int(by)),
     "Round": lambda at, by: _round(at, int(by)),

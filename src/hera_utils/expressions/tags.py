@@ -29,6 +29,7 @@ from hera_utils.errors import ExpressionError
 from hera_utils.expressions import places
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import quote, quote_inside, to_json
+from hera_utils.expressions.values import NilPointer
 
 Variables = Mapping[str, Any]
 Unresolved = Literal["keep", "refuse"]
@@ -358,7 +359,7 @@ def _resolve_expression(marshalled: str, variables: Variables, rule: _Rule, entr
         if may_stay or _has_placeholder(variables):
             return None
         raise ExpressionError(f"failed to evaluate expression: {error}") from None
-    if value is None:
+    if value is None and not isinstance(variables.get(source.strip()), NilPointer):
         if may_stay or _has_placeholder(variables):
             return None
         raise ExpressionError(f"failed to evaluate expression {quote(source)}")

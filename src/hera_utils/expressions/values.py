@@ -55,6 +55,10 @@ class NilSlice(list[Any]):
         return None
 
 
+class NilPointer:
+    """A variable that is a nil pointer of Go: expressions see nil, and one that is this variable alone gives `null`, not an error."""
+
+
 def is_nil(value: Any) -> bool:
     """Whether a value is nil or a nil slice."""
     return value is None or isinstance(value, NilSlice)

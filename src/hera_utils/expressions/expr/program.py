@@ -30,7 +30,7 @@ from hera_utils.expressions.expr.parser import parse as _parse
 from hera_utils.expressions.gotext import text_of, to_json
 from hera_utils.expressions.jsonpath import query
 from hera_utils.expressions.sprig import registry
-from hera_utils.expressions.values import Function
+from hera_utils.expressions.values import Function, NilPointer
 from hera_utils.memoised import memoised
 
 Variables = Mapping[str, Any]
@@ -194,6 +194,8 @@ def nest_variables(variables: Variables, roots: frozenset[str] | None = None) ->
         value = variables[name]
         if isinstance(value, dict | list):
             value = copy.deepcopy(value)  # because sprig.set and similar functions change their arguments
+        elif isinstance(value, NilPointer):
+            value = None
         if not dot:
             if not isinstance(environment.get(root), _Branch):
                 environment[root] = value

@@ -18,7 +18,7 @@ from hera_utils.errors import ExpressionError
 from hera_utils.expressions import tags
 from hera_utils.expressions.entropy import Entropy
 from hera_utils.expressions.gotext import to_json
-from hera_utils.expressions.values import Long
+from hera_utils.expressions.values import Long, NilPointer
 from hera_utils.interpreter.cron.schedules import Calendar, Every, Schedule, parse
 from hera_utils.interpreter.submission import cron_workflow
 
@@ -248,7 +248,7 @@ def _variables(cron: Json) -> Json:
         "succeeded": Long(status["succeeded"]),
         "annotations.json": to_json(annotations).encode(),
         "labels.json": to_json(labels).encode(),
-        "lastScheduledTime": Moment(int(seconds(last) * SECOND)) if last else None,
+        "lastScheduledTime": Moment(int(seconds(last) * SECOND), is_pointer=True) if last else None,
     }
 
 
@@ -276,6 +276,8 @@ def _evaluate_when(cron: Json, now: float) -> bool:
 
     when = (cron.get("spec") or {}).get("when") or ""
     variables = {f"cronworkflow.{name}": value for name, value in _variables(cron).items()}
+    if variables["cronworkflow.lastScheduledTime"] is None:
+        variables["cronworkflow.lastScheduledTime"] = NilPointer()
     replaced = str(tags.replace(when, variables, entropy=_entropy(cron, now), unresolved="refuse"))
     tokens = tokens_of(replaced)
     if tokens:
