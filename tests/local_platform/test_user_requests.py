@@ -28,6 +28,32 @@ def test_what_would_be_submitted_has_no_namespace_yet(platform, argo):
     assert told["metadata"] == {"generateName": "mine-", "labels": {"workflows.argoproj.io/workflow-template": "mine"}}
     told = argo("POST", f"{WORKFLOWS}/submit", {**wanted, "submitOptions": {"serverDryRun": True}}).json()
     assert (told["metadata"]["namespace"], platform.list("Workflow")[0]) == ("default", [])
+    assert "resourceVersion" not in told["metadata"]
+
+
+def test_the_answer_to_a_lint_has_no_namespace_that_was_not_sent(argo):
+    sent = {**toys.workflow("true"), "metadata": {"name": "a"}}
+    assert argo("POST", f"{WORKFLOWS}/lint", {"workflow": sent}).json()["metadata"] == {"name": "a"}
+    template = {"metadata": {"name": "a"}, "spec": sent["spec"]}
+    answer = argo("POST", "/api/v1/workflow-templates/default/lint", {"template": template}).json()
+    assert answer["metadata"] == {"name": "a"}
+    sent["metadata"]["namespace"] = "default"
+    assert argo("POST", f"{WORKFLOWS}/lint", {"workflow": sent}).json()["metadata"]["namespace"] == "default"
+
+
+def test_the_answer_to_a_memoized_resubmission_has_the_nodes_that_it_takes_over(platform, argo):
+    tasks = [{"name": "a", "template": "ok"}, {"name": "b", "template": "bad", "depends": "a"}]
+    document = toys.workflow("true")
+    document["metadata"] = {"name": "again"}
+    document["spec"]["templates"] = [
+        {"name": "main", "dag": {"tasks": tasks}},
+        {"name": "ok", "container": {"image": "busybox", "command": ["true"]}},
+        {"name": "bad", "container": {"image": "busybox", "command": ["false"]}},
+    ]
+    assert "nodes" not in argo("POST", WORKFLOWS, {"workflow": document}).json()["status"]
+    toys.wait(platform, "default", "again")
+    nodes = argo("PUT", f"{WORKFLOWS}/again/resubmit", {"memoized": True}).json()["status"]["nodes"]
+    assert ("a", "Skipped") in {(node["displayName"], node["phase"]) for node in nodes.values()}
 
 
 def test_a_dry_run_refuses_what_a_submission_refuses(platform, argo):

@@ -109,7 +109,9 @@ def note_totals(context: Context) -> None:
     """Set the workflow's progress, its use of resources, and the condition whether a pod runs."""
     whole = context.ledger.tally.whole
     context.document["status"]["progress"] = whole.text()
-    context.document["status"]["resourcesDuration"] = dict(whole.usage)
+    context.document["status"].pop("resourcesDuration", None)
+    if whole.usage:
+        context.document["status"]["resourcesDuration"] = dict(whole.usage)
     if any(isinstance(command, LaunchPod) for command in context.commands):
         note_pods(context)
     else:

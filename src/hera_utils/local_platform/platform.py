@@ -241,9 +241,10 @@ class LocalPlatform:
             stored = objects.stored_object(kind, created, turn.version)
             if turn.look(kind, stored.namespace, stored.name) is not None:
                 raise objects.already_exists(kind, stored.name)
-            if not dry_run:
-                turn.put(stored)
-                self._follow(turn, stored)
+            if dry_run:
+                return stored.as_dry_run
+            turn.put(stored)
+            self._follow(turn, stored)
             return lambda: stored
 
         return self._controller.call(act)
@@ -345,6 +346,8 @@ class LocalPlatform:
         admitted = self.admission.admit(namespace, document)
         if not dry_run and admitted.has_containers and (refusal := self._launcher.runtime.refusal()) is not None:
             raise refusal
+        # Argo answers before the workflow has nodes, but for those of the one that is resubmitted.
+        carries_nodes = bool((admitted.document.get("status") or {}).get("nodes"))
         first = Submitted(0.0, "", admitted.templates, admitted.config_maps, admitted.repository, admitted.durations)
 
         def act(turn: Turn) -> Callable[[], StoredObject]:
@@ -359,11 +362,10 @@ class LocalPlatform:
             if taken:
                 raise objects.already_exists("Workflow", run.name)
             if dry_run:
-                answer = objects.stored_object("Workflow", created, turn.version)
-                return lambda: answer
+                return objects.stored_object("Workflow", created, turn.version).as_dry_run
             started = dataclasses.replace(first, at=turn.at, seed=seed())
             self._controller.enter(turn, run, started, warnings=admitted.warnings)
-            return lambda: self._workflow(run.uid, nodes=False)  # Argo answers before the workflow has nodes
+            return lambda: self._workflow(run.uid, nodes=carries_nodes)
 
         return self._controller.call(act)
 

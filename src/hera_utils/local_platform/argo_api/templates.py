@@ -15,7 +15,7 @@ from hera_utils.argo.whole_numbers import whole_number
 from hera_utils.errors import Refused
 from hera_utils.local_platform.argo_api.answers import Reply, Text, encode, list_reply
 from hera_utils.local_platform.argo_api.request import ArgoRequest
-from hera_utils.local_platform.argo_api.workflows import check_namespace
+from hera_utils.local_platform.argo_api.workflows import as_sent, check_namespace
 from hera_utils.local_platform.serving.watch import ObjectSelector
 from hera_utils.local_platform.storage.records import StoredObject, without_type
 
@@ -63,7 +63,8 @@ def create(request: ArgoRequest) -> Reply:
 
 
 def lint(request: ArgoRequest) -> Reply:
-    return _check(request, _document(request, f"{request.kind} is not found in Request body"))
+    document = _document(request, f"{request.kind} is not found in Request body")
+    return as_sent(document, _check(request, document))
 
 
 def get(request: ArgoRequest) -> Reply:

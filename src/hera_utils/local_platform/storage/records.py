@@ -40,6 +40,12 @@ class StoredObject:
     status_at: int = 0
     """The position in the text where a workflow's status begins, so that it can be parsed alone; 0 when it is not known."""
 
+    def as_dry_run(self) -> StoredObject:
+        """The object as the answer to a dry run, which stores nothing: without a version."""
+        document = json.loads(self.text)
+        document["metadata"].pop("resourceVersion", None)
+        return replace(self, text=json.dumps(document, separators=(",", ":")), status_at=0)
+
 
 @dataclass(frozen=True)
 class ObjectChange:
