@@ -146,6 +146,16 @@ def test_a_python_with_packages(image: str, python: str) -> None:
     assert python_stand_in(f"python@sha256:{'0' * 64}", ["numpy"], HERE) is None
 
 
+@pytest.mark.parametrize("policy", ["auto", "stand-in", "never"])
+def test_nothing_stands_in_for_what_is_no_name(policy: str) -> None:
+    """`python:`, of f"python:{version}", ran here with any Python, and on no cluster."""
+    choice = choose("python:", policy, None, [], HERE)
+    assert choice == RefusedImage(
+        '"python:" is not the name of an image: the tag after the colon is empty',
+        "write python:TAG, or python for python:latest",
+    )
+
+
 def test_an_image_that_must_not_be_pulled_is_looked_for_in_the_store() -> None:
     never = ImageUse(("solver",), may_pull=False)
     assert auto("lab/solver", never) == Pull("lab/solver", registry=False)

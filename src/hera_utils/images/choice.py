@@ -32,6 +32,7 @@ BUILT_IN: Mapping[str, Json] = {
 _PREFIXES = ("docker.io/library/", "index.docker.io/library/", "docker.io/", "index.docker.io/", "library/")
 PYTHON_VERSION = re.compile(r"\d+(\.\d+){0,2}\Z")
 _PYTHON_TAG = re.compile(r"(\d+)(?:\.(\d+))?(?:\.\d+)?(?:(?:a|b|rc)\d+)?(?:-.*)?\Z")
+_ORDINARY_NAME = re.compile(r"[a-z0-9./-]+(:[\w.-]+)?\Z")
 _SHELLS = ("sh", "ash")
 _SMALL = ("alpine", "busybox")
 _SYSTEM_FOLDERS = ("/bin", "/usr/bin", "/sbin", "/usr/sbin")
@@ -129,6 +130,13 @@ def uses_of_containers(containers: Iterable[Json], source: str | None = None) ->
 def choose(image: str, policy: str, entry: Json | None, uses: Sequence[ImageUse], machine: ThisMachine) -> Choice:
     """What happens to an image. entry: its stand-in in the user's table, or None. uses: by all containers that use the image."""
     choice = _choose(image, policy, entry, uses, machine)
+    if entry is None and policy != "here" and not isinstance(choice, Pull) and not _ORDINARY_NAME.match(image):
+        from hera_utils.images.reference import InvalidImageName, Reference
+
+        try:  # No cluster runs what is no name, so nothing stands in for it. A pull says so itself.
+            Reference.parse(image)
+        except InvalidImageName as error:
+            return RefusedImage(str(error), error.fix or "")
     if isinstance(choice, Pull) and uses and not any(use.may_pull for use in uses):
         return choice._replace(registry=False)
     return choice
