@@ -29,7 +29,7 @@ PARTS = {
     "controller: interpreter": (controller, "interpreter_advance"),
     "controller: commands to rows": (effects.Effects, "carry_out"),
     "controller: pods' statuses": (controller.Controller, "_note_status"),
-    "controller: event to text": (controller.Controller, "_note"),
+    "controller: event to text": (controller.Controller, "_record"),
     "controller: runs to rows": (turn.Turn, "seal"),
     "controller: transaction": (turn.Turn, "write"),
     "controller: to readers": (read_model.ReadModel, "publish"),

@@ -106,6 +106,12 @@ class Play:
         fields = {"phase": phase, "containers": containers, "outputs": outputs, **fields}
         return self.tell(e.PodFinished(self.at, "seed", node_id, **fields))
 
+    def start_and_end(self, name: str, code: int = 0) -> list[c.Command]:
+        """Both are reported by one event."""
+        self.at += 1
+        start = e.PodStarted(self.at, "", self.id(name), "10.0.0.1", "host")
+        return self.end(name, code, start=start)
+
     def wait(self, key: str = "") -> list[c.Command]:
         """The next timer fires (or the one with that key)."""
         chosen = key or min(self.timers, key=lambda one: self.timers[one])

@@ -180,6 +180,39 @@ def test_incremental_restored_and_naive_agree(spec: Json, choices: list[int], se
     assert sorted(live.launched) == sorted(restored.launched) == sorted(naive.launched)
 
 
+def _short_pods(spec: Json, choices: list[int], seed: int, mode: str, *, together: bool) -> list[Json]:
+    """The story of a run in which each pod ends before anything else happens. together: its start is reported with its end."""
+    play = playbook.Play(playbook.workflow(spec), mode)
+    story: list[Json] = []
+    for index in range(400):
+        timers = sorted(play.timers)
+        possible = [key for key in timers if play.timers[key] <= play.at + 3][:1] or sorted(play.active) + timers
+        if play.run.finished or not possible:
+            break
+        chosen = possible[choices[index % len(choices)] % len(possible)]
+        if chosen in timers:
+            play.wait(chosen)
+        else:
+            code = _fails(play.run.nodes[chosen]["name"], seed)
+            if together:
+                play.start_and_end(chosen, code)
+            else:
+                play.start(chosen)
+                play.end(chosen, code)
+        story.append(play.picture())
+    assert play.run.finished
+    return story
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflows(), st.lists(st.integers(0, 1000), min_size=1, max_size=40), st.integers(0, 50))
+def test_a_start_that_is_reported_with_the_end_changes_nothing_else(spec: Json, choices: list[int], seed: int) -> None:
+    story = _short_pods(spec, choices, seed, "live", together=False)
+    for mode in ("live", "restored", "hurried"):
+        if mode != "hurried" or not _limited(spec):
+            assert _short_pods(spec, choices, seed, mode, together=True) == story, mode
+
+
 def _without_pod_running(picture: Json) -> Json:
     """A run that ends in its first look has no such condition, and when it is looked at once more it has."""
     conditions = [one for one in picture["status"].get("conditions") or () if one["type"] != "PodRunning"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -75,7 +76,8 @@ def test_what_may_wait_wakes_nobody_but_the_end_of_the_last_pod_but_a_few_does()
     assert thread.is_alive()
     box.put(FINISHED)  # four pods are left
     thread.join(timeout=10)
-    assert got == [FINISHED, STARTED, FINISHED, STARTED, FINISHED]
+    both = RunEvent("run", replace(FINISHED.event, start=STARTED.event))
+    assert got == [FINISHED, both, both]
 
 
 @pytest.mark.parametrize("pods", [0, 6, 100])
@@ -95,6 +97,20 @@ def test_nothing_is_lost_between_threads_and_each_keeps_its_order(monkeypatch, p
         got += turn
     assert [event for event in got if event.run.startswith("a")] == events[0]
     assert [event for event in got if event.run.startswith("b")] == events[1]
+
+
+def test_an_end_takes_in_the_start_that_waits_with_it(monkeypatch):
+    monkeypatch.setattr(inbox, "GATHER_SECONDS", 0.0005)
+    box = Inbox(1000, enough=4)
+    pods = [f"pod-{number}" for number in range(300)]
+    for first, pod in zip(["none", *pods], [*pods, "none"], strict=True):  # each pod ends after the next one has started
+        box.put(RunEvent("run", PodStarted(1.0, "", pod)))
+        box.put(RunEvent("run", PodFinished(2.0, "", first)))
+    got = [item.event for item in box.take(0.0, 1000)]
+    ends = [event for event in got if isinstance(event, PodFinished)]
+    assert [event.node_id for event in ends] == ["none", *pods]
+    assert [event.start for event in ends] == [None, *(PodStarted(1.0, "", pod) for pod in pods)]
+    assert [event.node_id for event in got if isinstance(event, PodStarted)] == ["none"]
 
 
 def test_after_the_time_there_is_nothing_and_the_end_ends_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hera_utils.argo import phases, timestamps
@@ -49,6 +50,11 @@ def advance(run: Run, event: events.Event) -> list[Command]:
         _keep_late_pod(run, event)
         return []
     walk = start.restore_walk(run, event)
+    if isinstance(event, events.PodFinished) and event.start is not None:
+        if walk.reacts_to_starts():
+            begun, end = replace(event.start, seed=event.seed), replace(event, start=None)
+            return [*walk.commands, *advance(run, begun), *advance(run, end)]
+        _mark_running(walk, event.start)
     apply = _HANDLERS[type(event)]
     apply(walk, event)
     if walk.ledger.touched and not isinstance(event, _PARTS_OF_A_LOOK):
@@ -65,7 +71,7 @@ def _keep_late_pod(run: Run, event: events.Event) -> None:
     if isinstance(event, events.PodFinished):
         node = run.nodes.get(event.node_id)
         if node is not None and not phases.has_ended(node):
-            run.memory.setdefault("late", {})[event.node_id] = events.to_json(event)
+            run.memory.setdefault("late", {})[event.node_id] = events.to_json(replace(event, start=None))
 
 
 def _pods_ended_since(walk: Walk) -> None:
@@ -77,9 +83,15 @@ def _pods_ended_since(walk: Walk) -> None:
 
 
 def _pod_started(walk: Walk, event: events.PodStarted) -> None:
+    if _mark_running(walk, event):
+        walk.visit_ancestors(event.node_id)
+
+
+def _mark_running(walk: Walk, event: events.PodStarted) -> bool:
+    """Mark the node of a started pod. Gives False if it is over, or does not exist."""
     node = walk.ledger.get(event.node_id)
     if node is None or phases.has_ended(node):
-        return
+        return False
     fields: Json = {
         "message": None,
         "hostNodeName": event.host or None,
@@ -97,7 +109,7 @@ def _pod_started(walk: Walk, event: events.PodStarted) -> None:
         boundary = walk.ledger.get(node.get("boundaryID") or "")
         if boundary is not None and phases.has_ended(boundary):
             kill_daemons(walk, boundary["id"])  # the event came late, and nothing else would end the pod
-    walk.visit_ancestors(event.node_id)
+    return True
 
 
 def _template_of(walk: Walk, node: Json) -> Json:

@@ -13,6 +13,7 @@ from hera_utils.interpreter.ledger import Ledger
 from hera_utils.interpreter.state import Json, Run
 from hera_utils.interpreter.substitution import Variables
 from hera_utils.interpreter.templates import TemplateHolder, Templates
+from hera_utils.interpreter.values import plain_json
 
 
 class Context:
@@ -45,6 +46,7 @@ class Context:
         self.opened = 0
         self.rebuilds = False
         self.opens = True
+        self._reacts_to_starts: bool | None = None
         local = "" if run.document["spec"].get("workflowTemplateRef") else run.name
         self.home = TemplateHolder("local", local)
         self.root = Frame(TemplateCall("", {}, self.home), "", "Workflow", {}, self.home)
@@ -76,6 +78,13 @@ class Context:
     def plans_nothing(self) -> bool:
         """Whether no node is planned, because the run is suspended or its nodes are being ended (stop.py)."""
         return bool(self.spec.get("suspend") or self.run.memory.get("ending"))
+
+    def reacts_to_starts(self) -> bool:
+        """Whether the start of a pod may change more than its own node, because the run has hooks or daemons."""
+        if self._reacts_to_starts is None:
+            text = plain_json([self.spec, self.run.memory.get("templates")])
+            self._reacts_to_starts = '"hooks"' in text or '"daemon"' in text
+        return self._reacts_to_starts
 
     def has_no_time(self) -> bool:
         """Whether other runs wait, and this event has done a minimum of work."""

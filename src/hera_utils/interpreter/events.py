@@ -103,6 +103,7 @@ class PodFinished(Event):
     warnings: sentences for the user about problems that were no failure (a part of an artifact that Argo also leaves out).
     stand_ins: a sentence for each stand-in for an image that the server chose.
     used: the resources that its processes used, as in argo.annotations.RAN; {} if unknown.
+    start: the start of the pod when it was not reported before.
     """
 
     node_id: str = ""
@@ -115,6 +116,7 @@ class PodFinished(Event):
     warnings: tuple[str, ...] = ()
     stand_ins: tuple[str, ...] = ()
     used: Json = field(default_factory=dict)
+    start: PodStarted | None = None
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,8 @@ def from_json(data: Json) -> Event:
     """The inverse of `to_json`. Raises KeyError for an unknown event."""
     fields = dict(data)
     kind = _KINDS[fields.pop("event")]
+    if fields.get("start"):
+        fields["start"] = from_json({"event": PodStarted.__name__, **fields["start"]})
     if "containers" in fields:
         fields["containers"] = tuple(ContainerState(**c) for c in fields["containers"])
     for name in ("templates", "parameters", "warnings", "stand_ins"):

@@ -58,7 +58,7 @@ from hera_utils.local_platform.controller.inbox import (
     resolve,
 )
 from hera_utils.local_platform.controller.lifecycle import NO_RUN, Lifecycle
-from hera_utils.local_platform.controller.metrics import count_pod_phase, measure_step
+from hera_utils.local_platform.controller.metrics import count_pod_phases, measure_step
 from hera_utils.local_platform.controller.turn import ActiveRun, Turn, restore_run
 from hera_utils.local_platform.pods import pod_events, pod_object
 from hera_utils.local_platform.pods.launcher import Launcher
@@ -499,7 +499,8 @@ class Controller:
         status = pod_object.status_after(pod.document, pod.status, event)
         if status is None:
             return
-        count_pod_phase(self.effects.metrics, pod, status)
+        ran = isinstance(event, PodFinished) and event.start is not None
+        count_pod_phases(self.effects.metrics, pod, status, ran=ran)
         changed = pod._replace(status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import queue
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hera_utils.errors import PlatformError
@@ -62,8 +63,11 @@ class Inbox:
         self._most, self._enough = most, enough
         self._pods = 0
         """How many pods are launched, while the controller waits for further items. Else 0, and every item wakes the controller."""
-        self._together: deque[Item] = deque()
-        """Items that were taken and not handed out yet; they stay here when the consumer stops early."""
+        self._together: dict[object, Item] = {}
+        """Items that were taken and not handed out yet, in order; they stay here when the consumer stops early. The key of a pod's start is
+        its (run, node); others have numbers.
+        """
+        self._numbers = itertools.count()
         self.is_closed = False
         """Whether the end marker was taken."""
 
@@ -98,7 +102,7 @@ class Inbox:
             pods -= _is_an_end(item)
             if until and not self._may_wait(item, pods):
                 until = 0.0
-            self._together.append(item)
+            self._gather(item)
             if pods <= self._enough:
                 yield from self._hand_out()
             left = min(GATHER_SECONDS, until - now())
@@ -119,7 +123,18 @@ class Inbox:
 
     def _hand_out(self) -> Iterator[Item]:
         while self._together:
-            yield self._together.popleft()
+            yield self._together.pop(next(iter(self._together)))
+
+    def _gather(self, item: Item) -> None:
+        """Add an item to those of this turn. The end of a pod takes in its start, so that the run advances once for both."""
+        key: object = next(self._numbers)
+        if isinstance(item, RunEvent) and isinstance(item.event, PodStarted):
+            key = item.run, item.event.node_id
+        elif isinstance(item, RunEvent) and isinstance(item.event, PodFinished):
+            before = self._together.pop((item.run, item.event.node_id), None)
+            if isinstance(before, RunEvent) and isinstance(before.event, PodStarted):
+                item = RunEvent(item.run, replace(item.event, start=before.event))
+        self._together[key] = item
 
     def rest(self) -> list[Item]:
         """All items that are in the queue now, without a limit of their number."""

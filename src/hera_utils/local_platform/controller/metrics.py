@@ -170,8 +170,10 @@ def measure_step(metrics: Metrics, run: Run) -> Iterator[None]:
         metrics.observe("workflowtemplate_runtime", took, RUNTIME_BUCKETS, **which)
 
 
-def count_pod_phase(metrics: Metrics, pod: StoredPod, status: Json) -> None:
-    """Count the phase of a pod's next status, if it is another one."""
+def count_pod_phases(metrics: Metrics, pod: StoredPod, status: Json, *, ran: bool) -> None:
+    """Count the phase of a pod's next status, if it is another one. ran: the pod was Running in between, without a status of its own."""
     phase = status.get("phase")
-    if phase and json.loads(pod.status).get("phase") != phase:
+    if ran:
+        metrics.count("pods_total_count", phase="Running", namespace=pod.namespace)
+    if phase and (ran or json.loads(pod.status).get("phase") != phase):
         metrics.count("pods_total_count", phase=phase, namespace=pod.namespace)

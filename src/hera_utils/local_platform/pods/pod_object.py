@@ -50,6 +50,8 @@ def _owners(name: str, uid: str) -> list[Json]:
 def status_after(body: Json, status: str, event: Event) -> Json | None:
     """The pod's status after an event of its runtime; None when it does not change. status: the text of the status before."""
     if isinstance(event, PodFinished):
+        if event.start is not None:
+            return status_when_finished(body, event, timestamps.text(event.start.at), ip=event.start.ip or IP)
         before = json.loads(status)
         return status_when_finished(body, event, before.get("startTime"), ip=str(before.get("podIP") or IP))
     if isinstance(event, PodWaiting):

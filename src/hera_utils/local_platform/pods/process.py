@@ -47,8 +47,9 @@ from .workers import Worker, Workers
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
-_LAUNCH = tuple(field.name for field in fields(Launch) if field.name not in ("pull_secrets", "again", "whole"))
-_OBJECTS = ("config_maps", "secrets")
+_LARGE, _OBJECTS = ("pod", "template"), ("config_maps", "secrets")
+_UNSENT = ("pull_secrets", "again", "whole")
+_SMALL = tuple(field.name for field in fields(Launch) if field.name not in (*_LARGE, *_OBJECTS, *_UNSENT))
 _SWEEP = 2.0  # seconds between two checks of running pods' folders, because a worker's message may be lost
 _IDLE = 0.3  # seconds that a pod must have been idle before it gives its core away
 _SOON = 0.1  # seconds before a pod is first checked for being idle; most short pods have ended by then
@@ -99,7 +100,7 @@ class ProcessRuntime:
         self._images = ImageChooser(images, server_variables.of_tasks()["PATH"])
         self._host = socket.gethostname()
         self._queue = ResourceQueue(cores or float(machine_size.cores()), memory or float(machine_size.memory()))
-        self._machine: Json = {
+        machine = {
             "environment": server_variables.of_tasks(),
             "state": str(self._state),
             "python": sys.executable,
@@ -107,6 +108,8 @@ class ProcessRuntime:
             "cpu": self._queue.cores,
             "memory": self._queue.memory,
         }
+        self._machine = _members(machine)
+        """The part of every pod's job that is the same for all."""
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))
@@ -385,15 +388,16 @@ class ProcessRuntime:
         images = {**pod.images, **self._pulls.settings(uid)}
         pod.image_ids = image_ids(launch.pod, images)
         job = {
-            **{name: getattr(launch, name) for name in _LAUNCH},  # asdict would copy everything
-            **self._machine,
+            **{name: getattr(launch, name) for name in _SMALL},  # asdict would copy everything
             "images": images,
             "image_lock": self._pulls.lock,
             "since": pod.since,
             "start_is_awaited": not len(self._queue) or bool(launch.template.get("daemon")),
             "store": f"{self._state}/artifacts/{launch.pod['metadata'].get('namespace') or 'default'}",
         }
-        return _json({k: _json(_texts(v)) if k in _OBJECTS else json.dumps(v) for k, v in job.items()}).encode()
+        large = {name: json.dumps(getattr(launch, name)) for name in _LARGE}
+        objects = {name: _json(_texts(getattr(launch, name))) for name in _OBJECTS}
+        return _json({**large, **objects}, self._machine, _members(job)).encode()
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
@@ -580,9 +584,14 @@ class ProcessRuntime:
             self._admit()
 
 
-def _json(values: dict[str, str]) -> str:
-    """A JSON object of values that are JSON already. Encoding megabytes in one call would block all threads."""
-    return "{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in values.items()) + "}"
+def _json(values: dict[str, str], *members: str) -> str:
+    """A JSON object of values that are JSON already, and of further members. Encoding megabytes in one call would block all threads."""
+    return "{" + ",".join([*members, *(f"{json.dumps(name)}:{text}" for name, text in values.items())]) + "}"
+
+
+def _members(values: Json) -> str:
+    """The members of a JSON object, without its braces."""
+    return json.dumps(values)[1:-1]
 
 
 def _texts(tables: dict[str, dict[str, str]]) -> dict[str, str]:
