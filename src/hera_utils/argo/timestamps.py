@@ -20,7 +20,7 @@ def text(at: float) -> str:
 
 def micro_time(at: float) -> str:
     """With microseconds (Kubernetes' MicroTime): 2026-11-23T09:00:00.250000Z."""
-    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def nano_time(at: float) -> str:
