@@ -18,14 +18,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
-import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,7 +32,7 @@ import copies
 import objects
 import repetition
 import sizes
-from attacks import RUNS, Attack, Server, run, said
+from attacks import RUNS, Attack, Server, run, said, server_of
 from workflows import TRUE, workflow
 
 from hera_utils.deep_folders import remove_tree
@@ -100,28 +97,6 @@ def come_first(server: Server, client: int) -> None:
 
 
 # --- the campaign ----------------------------------------------------------------------------------------------------
-@contextlib.contextmanager
-def server_of(state: Path) -> Iterator[Server]:
-    command = [sys.executable, "-m", "hera_utils", "serve"]
-    environment = os.environ | {"HERA_UTILS_STATE": str(state), "HERA_UTILS_IMAGES": "stand-in"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        told = state / "server.json"
-        while not told.exists() or "argo_server" not in told.read_text():
-            if process.poll() is not None:
-                raise SystemExit("the server ended at once")
-            time.sleep(0.05)
-        known = json.loads(told.read_text())
-        argo, kubernetes = (known[name].partition("//")[2].split(":") for name in ("argo_server", "kubernetes"))
-        yield Server(process.pid, (argo[0], int(argo[1])), (kubernetes[0], int(kubernetes[1])), known["token"])
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")

@@ -1,11 +1,14 @@
-"""Requests to the server under attack, one by one, many at once, or read by nobody: what the bombs are made of."""
+"""A server to attack, and requests to it, one by one, many at once, or read by nobody: what the bombs are made of."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +53,28 @@ class Server:
 
     def forget_peak(self) -> None:
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+
+@contextlib.contextmanager
+def server_of(state: Path) -> Iterator[Server]:
+    command = [sys.executable, "-m", "hera_utils", "serve"]
+    environment = os.environ | {"HERA_UTILS_STATE": str(state), "HERA_UTILS_IMAGES": "stand-in"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        told = state / "server.json"
+        while not told.exists() or "argo_server" not in told.read_text():
+            if process.poll() is not None:
+                raise SystemExit("the server ended at once")
+            time.sleep(0.05)
+        known = json.loads(told.read_text())
+        argo, kubernetes = (known[name].partition("//")[2].split(":") for name in ("argo_server", "kubernetes"))
+        yield Server(process.pid, (argo[0], int(argo[1])), (kubernetes[0], int(kubernetes[1])), known["token"])
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 Attack = Callable[[Server], str]

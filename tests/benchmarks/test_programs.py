@@ -24,5 +24,25 @@ def test_scale(words):
     assert all(float(figures[name]) > 0 for name in ("ms/task", "journal B/node", "document B/node"))
 
 
+def test_every_part_of_a_task_has_its_cost():
+    rows = dict(line.rsplit(maxsplit=1) for line in run("task_costs.py", "python", "30", "--parts")[1:])
+    assert {
+        "whole server",
+        "controller: event to text",
+        "controller: pods' statuses",
+        "runtime: admission",
+    } <= rows.keys()
+    assert float(rows["controller: interpreter"]) > 0
+
+
+def test_fan_out():
+    head, row = run("fan_out.py", "10")[-3:-1]
+    assert dict(zip(head.split(), row.split(), strict=False))["tasks"] == "10"
+
+
+def test_malformed_values():
+    assert any("requests" in line for line in run("bombs/malicious_values.py", "--seconds", "1"))
+
+
 def test_the_list_of_bombs():
     assert len(run("bombs", "--list")) > 300

@@ -1,6 +1,6 @@
 """Does any value make one of the two servers fail? Every operation, with malformed names, selectors, numbers, bodies.
 
-    python benchmarks/malicious_values.py [--seconds 60] [--seed 1]
+    python benchmarks/bombs/malicious_values.py [--seconds 60] [--seed 1]
 
 Prints how many requests were sent, how many answers were 5xx, and each kind of these: operation, status, code, message. `500` is also what
 Argo answers to some of a user's mistakes (docs/limits.md says which): what counts is that each has a message of Argo's.
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from bombs import server_of
+from attacks import server_of
 
 from hera_utils.argo.routes import ROUTES, address
 from hera_utils.local_platform.storage.resources import RESOURCES
