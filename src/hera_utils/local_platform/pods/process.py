@@ -7,18 +7,16 @@ their ends, and reports. A pod's folder has everything that a later server needs
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import queue
 import selectors
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +31,7 @@ from . import log_lines, pod_events, server_variables, waiting
 from .disk_pressure import DiskPressure
 from .image_choice import ImageChooser
 from .image_pulls import ImagePulls, wanted_images
+from .launch_texts import LaunchTexts
 from .node_fit import Ports, host_ports, reason_not_to_fit
 from .pod import disk_room
 from .pod.errors import DEADLINE, UNENDABLE
@@ -47,9 +46,6 @@ from .workers import Worker, Workers
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
-_LARGE, _OBJECTS = ("pod", "template"), ("config_maps", "secrets")
-_UNSENT = ("pull_secrets", "again", "whole")
-_SMALL = tuple(field.name for field in fields(Launch) if field.name not in (*_LARGE, *_OBJECTS, *_UNSENT))
 _SWEEP = 2.0  # seconds between two checks of running pods' folders, because a worker's message may be lost
 _IDLE = 0.3  # seconds that a pod must have been idle before it gives its core away
 _SOON = 0.1  # seconds before a pod is first checked for being idle; most short pods have ended by then
@@ -100,16 +96,7 @@ class ProcessRuntime:
         self._images = ImageChooser(images, server_variables.of_tasks()["PATH"])
         self._host = socket.gethostname()
         self._queue = ResourceQueue(cores or float(machine_size.cores()), memory or float(machine_size.memory()))
-        machine = {
-            "environment": server_variables.of_tasks(),
-            "state": str(self._state),
-            "python": sys.executable,
-            "host": self._host,
-            "cpu": self._queue.cores,
-            "memory": self._queue.memory,
-        }
-        self._machine = _members(machine)
-        """The part of every pod's job that is the same for all."""
+        self._launch_texts = LaunchTexts(self._state, self._host, cores=self._queue.cores, memory=self._queue.memory)
         self._pods: dict[str, _Pod] = {}
         self._disk = DiskPressure(self._state)
         self._pulls = ImagePulls(self._state / "images", lambda: self._call(self._on_pulls))
@@ -383,21 +370,14 @@ class ProcessRuntime:
         return PodFolder(f"{self._pods_folder}/{uid}")
 
     def _job(self, uid: str, launch: Launch) -> bytes:
-        """The JSON text that a worker gets: the launch, and facts about this machine."""
+        """What a worker gets: the launch, and facts about this machine."""
         pod = self._pods[uid]
         images = {**pod.images, **self._pulls.settings(uid)}
         pod.image_ids = image_ids(launch.pod, images)
-        job = {
-            **{name: getattr(launch, name) for name in _SMALL},  # asdict would copy everything
-            "images": images,
-            "image_lock": self._pulls.lock,
-            "since": pod.since,
-            "start_is_awaited": not len(self._queue) or bool(launch.template.get("daemon")),
-            "store": f"{self._state}/artifacts/{launch.pod['metadata'].get('namespace') or 'default'}",
-        }
-        large = {name: json.dumps(getattr(launch, name)) for name in _LARGE}
-        objects = {name: _json(_texts(getattr(launch, name))) for name in _OBJECTS}
-        return _json({**large, **objects}, self._machine, _members(job)).encode()
+        is_start_awaited = not len(self._queue) or bool(launch.template.get("daemon"))
+        return self._launch_texts.of(
+            launch, images=images, image_lock=self._pulls.lock, since=pod.since, start_is_awaited=is_start_awaited
+        )
 
     # --- hearing from supervisors -------------------------------------------------------------------------------------
 
@@ -582,20 +562,6 @@ class ProcessRuntime:
             pod.cpu, pod.looked_at = cpu, now
         if changed:
             self._admit()
-
-
-def _json(values: dict[str, str], *members: str) -> str:
-    """A JSON object of values that are JSON already, and of further members. Encoding megabytes in one call would block all threads."""
-    return "{" + ",".join([*members, *(f"{json.dumps(name)}:{text}" for name, text in values.items())]) + "}"
-
-
-def _members(values: Json) -> str:
-    """The members of a JSON object, without its braces."""
-    return json.dumps(values)[1:-1]
-
-
-def _texts(tables: dict[str, dict[str, str]]) -> dict[str, str]:
-    return {name: json.dumps(table) for name, table in tables.items()}
 
 
 def _message_of(error: HeraUtilsError | OSError) -> str:
