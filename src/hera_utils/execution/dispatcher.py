@@ -6,6 +6,7 @@ which workflows to look for.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 from hera_utils.argo import faults
 from hera_utils.argo.annotations import GATHER, POINTS, RUN_POINTS, SEARCH
 from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of, phase_or_pending
-from hera_utils.errors import Refused
+from hera_utils.errors import HeraUtilsError, Refused
 from hera_utils.execution.batches import Batch
 from hera_utils.execution.lost_pods import find_lost_points, is_lost
 from hera_utils.platforms.argo_client import ArgoClient
@@ -24,7 +25,7 @@ from hera_utils.preflight.ready import not_taken_up_on
 from hera_utils.preflight.size_limits import describe_oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
-from hera_utils.runs.point_status import point_statuses
+from hera_utils.runs.point_status import count_failed_points, point_statuses
 from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of
 from hera_utils.settings.resolve import limit_parallelism
 from hera_utils.watch.deadline import NEVER, Deadline
@@ -38,18 +39,26 @@ Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two polls of the running workflows
+_FIRST_COUNT, _COUNT_PAUSE = (
+    2.0,
+    20.0,
+)  # seconds before failed points are counted; how much longer each pause is than the count before
 _SEARCH_PAUSE = 0.5  # the longest pause of a search: its next points depend on these results
 MOST_FAILURES = 1000  # failures of a run that are kept for the display
 
 
 @dataclass
 class InFlight:
-    """A submitted workflow that has not ended. share: how much of it is done, 0 to 1. joined: whether an earlier process sent it."""
+    """A submitted workflow that has not ended. share: how much of it is done, 0 to 1. joined: whether an earlier process sent it.
+    failed: how many of its points had failed at `share_then`.
+    """
 
     row: WorkflowRow
     phase: str = "Pending"
     share: float = 0.0
     joined: bool = False
+    failed: int = 0
+    share_then: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,7 @@ class Dispatcher:
         self.watcher: Watcher | None = None
         self.ended: list[tuple[WorkflowRow, str]] = []
         self._started = time.time()
+        self._count_at = time.monotonic() + _FIRST_COUNT
         self._stopped: set[str] = set()
         self._failures_in_a_row = 0
         self._not_taken_up = not_taken_up_on(client.connection)
@@ -249,6 +259,7 @@ class Dispatcher:
             for name in over:
                 self._settle(name)
             if display is not None:
+                self._count_failed_points()
                 display.update(self.progress(total))
             if over:
                 return
@@ -259,6 +270,22 @@ class Dispatcher:
         """(phase, share of its tasks that are done)."""
         workflow = self._repeat_until_answered(lambda: self.client.get(name, fields="status.phase,status.progress"))
         return phase_or_pending(workflow), fraction_done(workflow)
+
+    def _count_failed_points(self) -> None:
+        """Count the failed points of running workflows, now and then: only nodes tell, and a workflow has many of them."""
+        begin = time.monotonic()
+        if begin < self._count_at:
+            return
+        for name, flight in self.in_flight.items():
+            if flight.share == flight.share_then:
+                continue
+            flight.share_then = flight.share
+            with contextlib.suppress(HeraUtilsError):  # the next poll reports what is wrong
+                document = self.client.get(name, fields="metadata.name,status.nodes")
+                rows = (row for row in self.record.points(workflow=name) if row.id not in self.pruned)
+                flight.failed = count_failed_points(document, rows)
+        now = time.monotonic()
+        self._count_at = now + max(_FIRST_COUNT, _COUNT_PAUSE * (now - begin))
 
     def _repeat_until_answered(self, ask: Callable[[], Answer]) -> Answer:
         """Ask until there is an answer: a server may be down for a while; the local server is started again."""
@@ -334,6 +361,7 @@ class Dispatcher:
         state = replace(state, waiting=self._stall.reasons(shares))
         statuses = sum(counts.values(), Counter())
         failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
+        failed += sum(flight.failed for flight in self.in_flight.values())
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
             state = replace(state, phase=DONE)  # a later workflow computed what had failed
         if self.searching:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hera_utils.argo.phases import ERROR, FAILED, OMITTED, PENDING, RUNNING, SKIPPED, SUCCEEDED, UNSUCCESSFUL, phase_of
+from hera_utils.argo.phases import (
+    ERROR,
+    FAILED,
+    OMITTED,
+    PENDING,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    UNSUCCESSFUL,
+    is_unsuccessful,
+    phase_of,
+)
 from hera_utils.argo.template_calls import dependency_words
 from hera_utils.experiment.entry_tasks import entry_tasks
 from hera_utils.experiment.task_ownership import TaskRef
@@ -22,6 +33,12 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
     nodes = entry_nodes(document)
     unneeded = _tasks_without_need(document, nodes)
     return {row.id: _worst_phase(_phase(nodes, ref, unneeded) for ref in row.tasks) for row in rows}
+
+
+def count_failed_points(document: Json, rows: Iterable[PointRow]) -> int:
+    """How many points have failed in a workflow that may still run. Only its name and its nodes are read."""
+    nodes = entry_nodes(document)
+    return sum(any(is_unsuccessful(nodes.get(ref) or {}) for ref in row.tasks) for row in rows)
 
 
 def entry_nodes(document: Json) -> dict[TaskRef, Json]:
