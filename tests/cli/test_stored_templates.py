@@ -191,11 +191,16 @@ def test_a_script_that_deletes_its_own_run(user):
     assert "✔ Succeeded" in said
 
 
-def test_a_module_of_a_package_is_named_as_such(user):
-    process = user.process("run", user.file("m.py", "from .settings import x\n"), stderr=subprocess.PIPE)
+def test_a_module_of_a_package_is_told_how_to_run(user, tmp_path):
+    folder = tmp_path / "lab" / "flows"
+    folder.mkdir(parents=True)
+    for file in (folder.parent / "__init__.py", folder / "__init__.py"):
+        file.touch()
+    (folder / "m.py").write_text("from .settings import x\n")
+    process = user.process("run", folder / "m.py", stderr=subprocess.PIPE)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "python -m PACKAGE.MODULE" in said
+    assert f"(from lab.flows.MODULE import …), and run it with PYTHONPATH={tmp_path}" in said
 
 
 def test_a_cron_workflow_is_listed_shown_suspended_and_deleted(user):

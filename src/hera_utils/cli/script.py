@@ -221,7 +221,8 @@ def _fix_of(error: Exception, path: Path, frames: types.TracebackType | None) ->
             return f"{sys.executable} -m pip install {DISTRIBUTIONS[name]}"
         return f"install what provides `{name}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
-        return "the script is a module of a package: from the package's folder, run python -m PACKAGE.MODULE"
+        package, folder = _package_of(path)
+        return f"import by whole names (from {package}.MODULE import …), and run it with PYTHONPATH={shlex.quote(str(folder))}"
     if type(error).__module__.partition(".")[0] in ("requests", "httpx") and type(error).__name__.startswith("Connect"):
         return "check the network; where the script means the Argo server, write workflow.workflows_service.host: the run's own"
     if (variable := _unset_variable(frames)) is not None:
@@ -236,6 +237,16 @@ def _folder_above_with(module: str, path: Path) -> Path | None:
         if (folder / f"{module}.py").is_file() or any((folder / module).glob("*.py")):
             return folder
     return None
+
+
+def _package_of(path: Path) -> tuple[str, Path]:
+    """(the name of the package that a script is in, the folder from which it can be imported)."""
+    folder = path.resolve().parent
+    names = [folder.name]
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+        names.insert(0, folder.name)
+    return ".".join(names), folder.parent
 
 
 def _unset_variable(frames: types.TracebackType | None) -> str | None:
