@@ -103,9 +103,8 @@ def test_an_end_takes_in_the_start_that_waits_with_it(monkeypatch):
     monkeypatch.setattr(inbox, "GATHER_SECONDS", 0.0005)
     box = Inbox(1000, enough=4)
     pods = [f"pod-{number}" for number in range(300)]
-    for first, pod in zip(
-        ["none", *pods], [*pods, "none"], strict=True
-    ):  # each pod ends after the next one has started
+    # Each pod ends after the next one has started.
+    for first, pod in zip(["none", *pods], [*pods, "none"], strict=True):
         box.put(RunEvent("run", PodStarted(1.0, "", pod)))
         box.put(RunEvent("run", PodFinished(2.0, "", first)))
     got = [item.event for item in box.take(0.0, 1000)]

@@ -71,7 +71,7 @@ def _keep_late_pod(run: Run, event: events.Event) -> None:
     if isinstance(event, events.PodFinished):
         node = run.nodes.get(event.node_id)
         if node is not None and not phases.has_ended(node):
-            run.memory.setdefault("late", {})[event.node_id] = events.to_json(replace(event, start=None))
+            run.memory.setdefault("late", {})[event.node_id] = events.to_json(event)
 
 
 def _pods_ended_since(walk: Walk) -> None:
