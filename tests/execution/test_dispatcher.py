@@ -33,6 +33,20 @@ class Client:
         return {"metadata": {"name": name}, "status": {"phase": "Failed" if over else "Running", "nodes": nodes}}
 
 
+def test_a_point_that_failed_before_its_workflow_was_retried_is_counted_once(tmp_path):
+    rows = [PointRow(f"p{number}", number, f"p{number}", {}) for number in range(4)]
+    with RunRecord.create(tmp_path, "run", {}) as record:
+        record.add_points(rows)
+        row = WorkflowRow("run-1", "points", 4)
+        record.assign(row, rows)
+        record.settle("run-1", "Failed", {row.id: "Failed" for row in rows})
+        again = Dispatcher(Client(), record, None, {})
+        flight = again.in_flight["run-1"] = InFlight(row, "Running", 0.5, joined=True)
+        assert again.progress(4).failed == 4
+        flight.failed = 1
+        assert again.progress(4).failed == 1
+
+
 def test_points_that_have_failed_are_counted_while_their_workflow_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(dispatcher, "_FIRST_COUNT", 0.0)
     monkeypatch.setattr(dispatcher, "_COUNT_PAUSE", 0.0)

@@ -39,10 +39,8 @@ Json = dict[str, Any]
 Answer = TypeVar("Answer")
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds between two polls of the running workflows
-_FIRST_COUNT, _COUNT_PAUSE = (
-    2.0,
-    20.0,
-)  # seconds before failed points are counted; how much longer each pause is than the count before
+_FIRST_COUNT = 2.0  # seconds before failed points are counted, and at least between two counts
+_COUNT_PAUSE = 20.0  # how many times longer than a count the pause after it is
 _SEARCH_PAUSE = 0.5  # the longest pause of a search: its next points depend on these results
 MOST_FAILURES = 1000  # failures of a run that are kept for the display
 
@@ -50,14 +48,14 @@ MOST_FAILURES = 1000  # failures of a run that are kept for the display
 @dataclass
 class InFlight:
     """A submitted workflow that has not ended. share: how much of it is done, 0 to 1. joined: whether an earlier process sent it.
-    failed: how many of its points had failed at `share_then`.
+    failed: how many of its points had failed at `share_then`; None when they were not counted yet.
     """
 
     row: WorkflowRow
     phase: str = "Pending"
     share: float = 0.0
     joined: bool = False
-    failed: int = 0
+    failed: int | None = None
     share_then: float = 0.0
 
 
@@ -360,13 +358,19 @@ class Dispatcher:
         state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
         state = replace(state, waiting=self._stall.reasons(shares))
         statuses = sum(counts.values(), Counter())
-        failed = sum(count for status, count in statuses.items() if status in UNSUCCESSFUL)
-        failed += sum(flight.failed for flight in self.in_flight.values())
+        failed = sum(self._failed_points(name, of_workflow) for name, of_workflow in counts.items())
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:
             state = replace(state, phase=DONE)  # a later workflow computed what had failed
         if self.searching:
             state = replace(state, phase="Running")  # the search may choose more points
         return replace(state, failed=failed)
+
+    def _failed_points(self, workflow: str, counts: Counter[str]) -> int:
+        """How many points of a workflow have failed. counts: as recorded. While a workflow that had failed runs again, its nodes count."""
+        flight = self.in_flight.get(workflow)
+        if flight is not None and flight.failed is not None:
+            return flight.failed
+        return sum(count for status, count in counts.items() if status in UNSUCCESSFUL)
 
 
 def _statuses(document: Json, phase: str, rows: list[PointRow], *, unit: bool) -> dict[str, str]:
