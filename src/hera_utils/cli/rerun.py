@@ -90,20 +90,14 @@ def _present_versions(argo: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _run_script(client: ArgoClient, recorded: RecordedRun, settings: Any, runs: list[str], *, detach: bool) -> int:
-    from hera_utils.cli.run import follow_all, launch_of, run_script, submit_waiting
+    from hera_utils.cli.run import launch_of, run_script_to_end
 
     script, words = recorded.script, recorded.arguments or ()
     assert script is not None
     script_path = Path(os.path.relpath(script))
     print_note(f"running {script if str(script_path).startswith('..') else script_path} {' '.join(words)}".rstrip())
-    launch = launch_of(script, words)
-    host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline(), runs=runs)
-    recording = run_script(script, words, settings, client.connection, host=host)
-    names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
-    runs += names
-    return recording.status or follow_all(
-        client, names, detach=detach, linked=recording.linked, again=launch.with_flags()
-    )
+    host = ScriptHost(given_settings(), launch_of(script, words), detach=detach, deadline=deadline(), runs=runs)
+    return run_script_to_end(client, settings, script, words, host=host)
 
 
 def _submit_recorded_workflows(

@@ -25,9 +25,7 @@ from hera_utils.settings.script_host import ScriptHost
 if TYPE_CHECKING:
     from hera_utils.cli.script_recorder import ScriptRecording
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.cluster import Cluster
     from hera_utils.platforms.connection import Connection
-    from hera_utils.platforms.hera_binding import Stamp
 
 Json = dict[str, Any]
 
@@ -84,55 +82,55 @@ class RunFlags:
         return words + [flag for flag, on in switches.items() if on]
 
 
+@dataclass(frozen=True)
+class RunRequest:
+    """What a command line asks to run.
+
+    script: the script or the workflow file; None with `--from`. arguments: the words after it. documents: those of a workflow file.
+    assignments: parameters for the documents, as NAME=VALUE. launch: the command line that asks for the same again.
+    """
+
+    script: Path | None
+    arguments: Sequence[str]
+    flags: RunFlags
+    documents: Sequence[Json]
+    assignments: Sequence[str]
+    launch: CommandLine
+
+    @property
+    def is_script(self) -> bool:
+        return self.flags.stored is None and not self.documents
+
+
 def _run(words: Sequence[str], flags: RunFlags) -> int:
     settings = context()
     deadline(waits="with --detach" if flags.detach else "")
-    script, arguments = _script_of(words, flags.stored)
-    launch = launch_of(script, arguments, *flags.words)
-    documents = _documents_of(script, flags.parameter_file, strict=flags.strict) if script else []
-    assignments = _assignments(arguments, flags.parameter_file) if documents or flags.stored else []
-    if settings.platform == "local":
-        _begin_local_platform(settings, is_script=flags.stored is None and not documents)
-    else:
-        server_process.end_waiting()
+    request = _request_of(words, flags)
+    _begin_platform(settings, is_script=request.is_script)
     from hera_utils.platforms.argo_client import ArgoClient
-    from hera_utils.platforms.connect import connect, describe_platform
-    from hera_utils.platforms.hera_binding import stamp_of
+    from hera_utils.platforms.connect import connect
 
-    connection, checked = connect(settings), not flags.no_preflight
+    connection = connect(settings)
     with ArgoClient(connection) as client, print_runs_at_end(client, requested_format()) as runs:
         if not connection.local:  # find an unreachable server or a wrong token before the script does anything
             client.version()
             client.list(limit=1, fields="metadata.name")
         make_namespace(settings, connection)
-        if flags.stored:
-            from hera_utils.cli.stored_template import workflow_of
+        if request.script is not None and request.is_script:
+            host = ScriptHost(given_settings(), request.launch, detach=flags.detach, deadline=deadline(), runs=runs)
+            return run_script_to_end(
+                client, settings, request.script, request.arguments, host=host, checked=not flags.no_preflight
+            )
+        runs += _submit_documents(client, settings, request)
+        return follow_all(client, runs, detach=flags.detach, again=request.launch.with_flags())
 
-            documents = [workflow_of(client, flags.stored)]
-        if documents:
-            print_note(describe_platform(settings, connection))
-            documents = move_to_one_namespace(documents, client.namespace, str(script))
-            if settings.parallelism is not None:
-                documents = [_limit_parallelism_of(document, settings.parallelism) for document in documents]
-            stamp = stamp_of(settings, script="") if connection.local else None
-            if checked:
-                check_documents(documents, assignments, settings, connection)
-            names, linked, announced = submit_documents(client, documents, assignments, stamp), False, False
-            runs += names
-        else:
-            assert script is not None
-            host = ScriptHost(given_settings(), launch, detach=flags.detach, deadline=deadline(), runs=runs)
-            recording = run_script(script, arguments, settings, connection, host=host, checked=checked)
-            names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
-            runs += names
-            if recording.status:
-                return recording.status
-            if not names:
-                describe_stored(recording)
-            linked, announced = recording.linked, bool(recording.experiments)
-        return follow_all(
-            client, names, detach=flags.detach, linked=linked, announced=announced, again=launch.with_flags()
-        )
+
+def _request_of(words: Sequence[str], flags: RunFlags) -> RunRequest:
+    """Reads the workflow file, or compiles the script, so that a bad one starts no server."""
+    script, arguments = _script_of(words, flags.stored)
+    documents = _documents_of(script, flags.parameter_file, strict=flags.strict) if script else []
+    assignments = _assignments(arguments, flags.parameter_file) if documents or flags.stored else []
+    return RunRequest(script, arguments, flags, documents, assignments, launch_of(script, arguments, *flags.words))
 
 
 def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:
@@ -141,8 +139,11 @@ def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[
     return parameters(arguments, parameter_file)
 
 
-def _begin_local_platform(settings: CLIContext, *, is_script: bool) -> None:
-    """Start the local server, and meanwhile import what every script needs."""
+def _begin_platform(settings: CLIContext, *, is_script: bool) -> None:
+    """Start the local server where it is the platform, and meanwhile import what every script needs."""
+    if settings.platform != "local":
+        server_process.end_waiting()
+        return
     from hera_utils.local_platform import daemon
 
     daemon.begin(Path(settings.state))
@@ -193,7 +194,7 @@ def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, S
 
 
 def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) -> list[Json]:
-    """The documents of a workflow file; [] for a script, which is only compiled here, so that a bad one starts no server."""
+    """The documents of a workflow file; [] for a script, which is only compiled here."""
     from hera_utils.cli.documents import KINDS, is_document, read_documents
     from hera_utils.cli.script import read_script
 
@@ -210,41 +211,25 @@ def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) ->
     return []
 
 
-def move_to_one_namespace(documents: Sequence[Json], namespace: str, file: str) -> list[Json]:
-    """The documents in the namespace of the platform; prints which of their own namespaces were replaced, as for a script."""
-    from hera_utils.cli.documents import move_to_namespace
+def _submit_documents(client: ArgoClient, settings: CLIContext, request: RunRequest) -> list[str]:
+    """Submit a workflow file or a stored template; the names of the workflows."""
+    from hera_utils.cli import document_submission
+    from hera_utils.platforms.connect import describe_platform
+    from hera_utils.platforms.hera_binding import stamp_of
 
-    moved = [move_to_namespace(document, namespace) for document in documents]
-    others = sorted(
-        {str(old["metadata"]["namespace"]) for old, new in zip(documents, moved, strict=True) if old is not new}
-    )
-    if others:
-        print_note(f"hera-utils: the namespace {', '.join(others)} of {file}: replaced by {namespace}")
-    return moved
+    documents, connection = request.documents, client.connection
+    if request.flags.stored:
+        from hera_utils.cli.stored_template import workflow_of
 
-
-def _limit_parallelism_of(document: Json, limit: int) -> Json:
-    """A workflow's document with the setting `parallelism`; any other document as it is."""
-    if document["kind"] != "Workflow":
-        return document
-    spec = document.get("spec") or {}
-    return {**document, "spec": {**spec, "parallelism": limit_parallelism(spec.get("parallelism"), limit)}}
-
-
-def check_documents(
-    documents: Sequence[Json], assignments: Sequence[str], settings: CLIContext, connection: Connection
-) -> None:
-    """The preflight of a file's workflows. On a cluster a file with other objects (templates, config maps) is not checked, because they do
-    not exist there yet.
-    """
-    from hera_utils.cli.parameters import with_parameters
-
-    workflows = [document for document in documents if document["kind"] == "Workflow"]
-    if connection.local or len(workflows) == len(documents):
-        others = [document for document in documents if document["kind"] != "Workflow"]
-        check_before_submission(
-            settings, connection, [*others, *(with_parameters(workflow, assignments) for workflow in workflows)]
-        )
+        documents = [workflow_of(client, request.flags.stored)]
+    print_note(describe_platform(settings, connection))
+    documents = document_submission.move_to_one_namespace(documents, client.namespace, str(request.script))
+    documents = document_submission.limit_parallelism_of(documents, settings.parallelism)
+    stamp = stamp_of(settings, script="") if connection.local else None
+    if not request.flags.no_preflight:
+        checked = document_submission.documents_to_check(documents, request.assignments, local=connection.local)
+        check_before_submission(settings, connection, checked)
+    return document_submission.submit_documents(client, documents, request.assignments, stamp)
 
 
 def check_before_submission(settings: CLIContext, connection: Connection, documents: Sequence[Json]) -> None:
@@ -267,6 +252,37 @@ def check_before_submission(settings: CLIContext, connection: Connection, docume
         from hera_utils.platforms.provision import ensure
 
         ensure(Cluster(connection), environment, state=settings.state, folders=settings.volumes)
+
+
+def run_script_to_end(
+    client: ArgoClient,
+    settings: CLIContext,
+    script: Path,
+    arguments: Sequence[str],
+    *,
+    host: ScriptHost,
+    checked: bool = False,
+) -> int:
+    """Run the script, submit what it only built, and follow its runs; the exit status. host, checked: as for `run_script`."""
+    from hera_utils.cli.script import submit_waiting
+
+    recording = run_script(script, arguments, settings, client.connection, host=host, checked=checked)
+    names = [name for _, name in recording.runs] or submit_waiting(client, recording, script)
+    host.runs.extend(names)
+    if recording.status:
+        return recording.status
+    if not names and recording.stored:
+        from hera_utils.cli.stored_template import print_how_to_run
+
+        print_how_to_run(recording.stored)
+    return follow_all(
+        client,
+        names,
+        detach=host.detach,
+        linked=recording.linked,
+        announced=bool(recording.experiments),
+        again=host.launch.with_flags() if host.launch is not None else "",
+    )
 
 
 def run_script(
@@ -320,127 +336,6 @@ def run_script(
         host=host,
         command=connection.command,
     )
-
-
-def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path) -> list[str]:
-    """Store the templates that the script built, then submit the workflow that it built and did not submit, if there is just one.
-
-    A script that only builds templates is treated like a file that contains them: they are stored.
-    """
-    waiting = recording.waiting
-    if recording.status or recording.experiments or (not waiting and (recording.ended or recording.stored)):
-        return []
-    if recording.services and not recording.built and not recording.templates:
-        return []  # the script only used Hera's service to ask the server
-    if len(waiting) > 1:
-        names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
-        raise SettingsError(
-            f"{script} built {len(waiting)} workflows and submitted none: {names}",
-            fix="call create() on those to run",
-        )
-    if not waiting and not recording.templates:
-        raise SettingsError(
-            f"{script} submitted no workflow and built none",
-            fix="build one with hera.workflows.Workflow, and call the function that does, if it is in one",
-        )
-    from hera_utils.cli.script import Arguments, create_workflow, give_parameters, report_errors_of_building
-
-    assignments = sys.argv.take_parameters() if waiting and isinstance(sys.argv, Arguments) else []
-    recording.announce()
-    if not recording.stored:
-        store_built(client, recording, script)
-    for workflow in waiting:
-        with report_errors_of_building(script):
-            give_parameters(workflow, assignments)
-            recording.look(workflow)
-    return [create_workflow(workflow, script) for workflow in waiting]
-
-
-def store_built(client: ArgoClient, recording: ScriptRecording, script: Path) -> None:
-    """Store the templates and cron workflows that a script built, and say how to run them."""
-    from hera_utils.cli.documents import move_to_namespace, sort_by_dependency
-    from hera_utils.cli.script import build_document, report_errors_of_building
-
-    for template in recording.templates:
-        with report_errors_of_building(script):
-            recording.look(template)
-    documents = sort_by_dependency([build_document(template, script) for template in recording.templates])
-    store_all(
-        client, [move_to_namespace(document, client.namespace) for document in documents], how=not recording.waiting
-    )
-
-
-def describe_stored(recording: ScriptRecording) -> None:
-    """Say how to run what the script stored itself."""
-    from hera_utils.cli.stored_template import StoredTemplate, sentence_after_storing
-
-    for (kind, name), answer in recording.stored.items():
-        if answer is None:
-            continue
-        document = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
-        print_note(sentence_after_storing(StoredTemplate(kind, name, document)))
-
-
-def submit_documents(
-    client: ArgoClient, documents: Sequence[Json], assignments: Sequence[str], stamp: Stamp | None
-) -> list[str]:
-    """Create what a file's workflows need and update its templates, then submit the workflows. stamp: added to them on this machine."""
-    from hera_utils.cli.documents import ARGO_KINDS, KINDS, KUBERNETES_KINDS
-    from hera_utils.cli.parameters import assign_parameters
-    from hera_utils.platforms.cluster import Cluster
-
-    names = []
-    runs = any(document["kind"] == "Workflow" for document in documents)
-    for document in documents:
-        if document["kind"] in KUBERNETES_KINDS:
-            print_note(_create_if_missing(Cluster(client.connection), document))
-    to_store = [document for document in documents if document["kind"] in ARGO_KINDS and document["kind"] != "Workflow"]
-    store_all(client, to_store, how=not runs)
-    for document in documents:
-        kind = document["kind"]
-        if kind == "Workflow":
-            submitted = assign_parameters(document, assignments)
-            names.append(str(client.create(stamp.add_to(submitted) if stamp else submitted)["metadata"]["name"]))
-        elif kind not in KINDS:
-            print_note(f"{kind} {document['metadata'].get('name', '')}: left out; create it with kubectl")
-    return names
-
-
-def store_all(client: ArgoClient, documents: Sequence[Json], *, how: bool) -> None:
-    """Store templates and cron workflows, all that the platform accepts. Raises InvalidWorkflow with those that it refused.
-
-    how: print how to run them.
-    """
-    refused: dict[str, Refused] = {}
-    for document in documents:
-        try:
-            _store(client, document, how=how)
-        except Refused as error:
-            refused[f"{document['kind']} {document['metadata'].get('name', '')}".strip()] = error
-    if refused:
-        fixes = dict.fromkeys(error.fix for error in refused.values() if error.fix)
-        sentences = [f"{name} is not stored: {error.message}" for name, error in refused.items()]
-        raise InvalidWorkflow("; ".join(sentences), fix=next(iter(fixes), None))
-
-
-def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
-    """Store a template or a cron workflow and print its name. how: print how to run it, too."""
-    from hera_utils.cli.stored_template import StoredTemplate, sentence_after_storing
-
-    stored = client.apply(document)
-    kind, name = str(document["kind"]), str(stored["metadata"]["name"])
-    print_note(
-        sentence_after_storing(StoredTemplate(kind, name, {**stored, "kind": kind})) if how else f"{kind} {name} stored"
-    )
-
-
-def _create_if_missing(cluster: Cluster, document: Json) -> str:
-    """Create a config map, secret or claim, and say so. An existing one is left unchanged, because it may contain data."""
-    kind, name = document["kind"], str(document["metadata"].get("name", ""))
-    if name and cluster.exists(kind, name):
-        return f"{kind} {name} already exists: left unchanged"
-    cluster.create({"apiVersion": "v1", **document})
-    return f"{kind} {name} created"
 
 
 def follow_all(

@@ -1,4 +1,6 @@
-"""Runs a user's script as `python SCRIPT` does: as `__main__`, with its folder in the import path, and with its arguments."""
+"""Runs a user's script as `python SCRIPT` does (as `__main__`, with its folder in the import path, and with its arguments), and submits
+the workflow that it built and did not submit.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,16 @@ import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.cli.script_recorder import ScriptRecording, record_script
 from hera_utils.cli.terminal import print_note
 from hera_utils.errors import Detached, HeraUtilsError, SettingsError
 from hera_utils.settings.script_host import ScriptHost, hosting
 from hera_utils.wording import system_reason
+
+if TYPE_CHECKING:
+    from hera_utils.platforms.argo_client import ArgoClient
 
 _OF_A_PLATFORM = ("ARGO_SERVER", "ARGO_TOKEN", "ARGO_NAMESPACE", "KUBECONFIG")
 _READS_A_VARIABLE = re.compile(r"""(?:environ\[|environ\.get\(|getenv\()\s*["'](\w+)["']""")
@@ -147,13 +152,59 @@ def _commands_to_come_back(recording: ScriptRecording, command: Callable[..., st
     return describe_return([command("watch", name) for _, name in recording.runs])
 
 
-def create_workflow(workflow: Any, path: Path) -> str:
+def submit_waiting(client: ArgoClient, recording: ScriptRecording, script: Path) -> list[str]:
+    """Store the templates that the script built, then submit the workflow that it built and did not submit, if there is just one.
+
+    A script that only builds templates is treated like a file that contains them: they are stored.
+    """
+    waiting = recording.waiting
+    if recording.status or recording.experiments or (not waiting and (recording.ended or recording.stored)):
+        return []
+    if recording.services and not recording.built and not recording.templates:
+        return []  # the script only used Hera's service to ask the server
+    if len(waiting) > 1:
+        names = ", ".join(workflow.name or f"{workflow.generate_name}…" for workflow in waiting)
+        raise SettingsError(
+            f"{script} built {len(waiting)} workflows and submitted none: {names}",
+            fix="call create() on those to run",
+        )
+    if not waiting and not recording.templates:
+        raise SettingsError(
+            f"{script} submitted no workflow and built none",
+            fix="build one with hera.workflows.Workflow, and call the function that does, if it is in one",
+        )
+    assignments = sys.argv.take_parameters() if waiting and isinstance(sys.argv, Arguments) else []
+    recording.announce()
+    if recording.templates and not recording.stored:
+        _store_built(client, recording, script)
+    for workflow in waiting:
+        with report_errors_of_building(script):
+            _give_parameters(workflow, assignments)
+            recording.look(workflow)
+    return [_create(workflow, script) for workflow in waiting]
+
+
+def _store_built(client: ArgoClient, recording: ScriptRecording, script: Path) -> None:
+    """Store the templates and cron workflows that a script built, and say how to run them."""
+    from hera_utils.cli.documents import move_to_namespace, sort_by_dependency
+    from hera_utils.cli.stored_template import store_all
+
+    for template in recording.templates:
+        with report_errors_of_building(script):
+            recording.look(template)
+    documents = sort_by_dependency([build_document(template, script) for template in recording.templates])
+    store_all(
+        client, [move_to_namespace(document, client.namespace) for document in documents], how=not recording.waiting
+    )
+
+
+def _create(workflow: Any, path: Path) -> str:
     """Submit a workflow that the script built and did not submit; its name."""
     with report_errors_of_building(path):
         return str(workflow.create().metadata.name)
 
 
-def give_parameters(workflow: Any, assignments: Sequence[str]) -> None:
+def _give_parameters(workflow: Any, assignments: Sequence[str]) -> None:
     """Set parameters of the script's workflow, in place of its own, as for a file."""
     if not assignments:
         return

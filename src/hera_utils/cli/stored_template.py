@@ -1,16 +1,17 @@
-"""Stored templates and cron workflows of a platform, named KIND/NAME: runs, lists, shows and changes them."""
+"""Stored templates and cron workflows of a platform, named KIND/NAME: stores, runs, lists, shows and changes them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo import timestamps
 from hera_utils.argo.phases import phase_or_pending
-from hera_utils.errors import AccessError, Refused, ResourceError, SettingsError
+from hera_utils.cli.terminal import print_note
+from hera_utils.errors import AccessError, InvalidWorkflow, Refused, ResourceError, SettingsError
 from hera_utils.interpreter.document import resource_of
 from hera_utils.interpreter.submission import CRON_LABEL, submitted_kind, workflow_from
 
@@ -84,6 +85,41 @@ def workflow_of(client: ArgoClient, reference: str) -> Json:
     workflow = workflow_from(stored.document, stored.kind, at=time.time())
     workflow.pop("status", None)
     return {"kind": "Workflow", **workflow}
+
+
+def store_all(client: ArgoClient, documents: Sequence[Json], *, how: bool) -> None:
+    """Store templates and cron workflows, all that the platform accepts. Raises InvalidWorkflow with those that it refused.
+
+    how: print how to run them.
+    """
+    refused: dict[str, Refused] = {}
+    for document in documents:
+        try:
+            _store(client, document, how=how)
+        except Refused as error:
+            refused[f"{document['kind']} {document['metadata'].get('name', '')}".strip()] = error
+    if refused:
+        fixes = dict.fromkeys(error.fix for error in refused.values() if error.fix)
+        sentences = [f"{name} is not stored: {error.message}" for name, error in refused.items()]
+        raise InvalidWorkflow("; ".join(sentences), fix=next(iter(fixes), None))
+
+
+def _store(client: ArgoClient, document: Json, *, how: bool) -> None:
+    """Store a template or a cron workflow and print its name. how: print how to run it, too."""
+    stored = client.apply(document)
+    kind, name = str(document["kind"]), str(stored["metadata"]["name"])
+    print_note(
+        sentence_after_storing(StoredTemplate(kind, name, {**stored, "kind": kind})) if how else f"{kind} {name} stored"
+    )
+
+
+def print_how_to_run(stored: Mapping[tuple[str, str], Any]) -> None:
+    """Print how to run what a script stored itself. stored: (kind, name) → the server's answer, None if that was a refusal."""
+    for (kind, name), answer in stored.items():
+        if answer is None:
+            continue
+        document = answer.model_dump(mode="json", by_alias=True, exclude_none=True)
+        print_note(sentence_after_storing(StoredTemplate(kind, name, document)))
 
 
 def set_suspended(client: ArgoClient, stored: StoredTemplate, verb: str) -> str:
