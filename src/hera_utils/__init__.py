@@ -40,7 +40,7 @@ _HOMES = {
     "saltelli": "experiment.sampling",
     "logarithmic": "experiment.sampling",
     "search": "experiment.search",
-    "Trial": "experiment.search",
+    "Trial": "experiment.search_design",
     "report_step": "runs.step_reports",
     "Layout": "experiment.layout",
     "names": "experiment.declarations",

@@ -30,8 +30,8 @@ from hera_utils.experiment.sampling import logarithmic as logarithmic
 from hera_utils.experiment.sampling import random_sample as random_sample
 from hera_utils.experiment.sampling import saltelli as saltelli
 from hera_utils.experiment.sampling import sobol as sobol
-from hera_utils.experiment.search import Trial as Trial
 from hera_utils.experiment.search import search as search
+from hera_utils.experiment.search_design import Trial as Trial
 from hera_utils.experiment.sweeps import grid as grid
 from hera_utils.experiment.sweeps import listed as listed
 from hera_utils.experiment.sweeps import zipped as zipped

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from hera_utils.experiment.search import SearchProgress, Trial, design_of
+from hera_utils.experiment.search import SearchProgress, design_of
+from hera_utils.experiment.search_design import Trial
 from hera_utils.runs.record import RunRecord, records
 from waiting import until
 

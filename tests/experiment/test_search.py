@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hera_utils import Inputs, SettingsError, grid, logarithmic, report_step, search
 from hera_utils.experiment import optuna_sampler
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import FAILED, PRUNED, SearchProgress, Trial, best, design_of, known_points
+from hera_utils.experiment.search import SearchProgress, design_of, known_points
+from hera_utils.experiment.search_design import FAILED, PRUNED, Trial, best
 from hera_utils.runs.step_reports import steps_of
 
 pytest.importorskip("optuna")

@@ -13,7 +13,7 @@ from hera_utils.errors import ResourceError
 from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.history import newest_run
 from hera_utils.execution.trials import read_trials
-from hera_utils.experiment.search import Trial, best
+from hera_utils.experiment.search_design import Trial, best
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.artifacts import download_run
 from hera_utils.results.results import Results

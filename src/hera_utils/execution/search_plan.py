@@ -13,7 +13,7 @@ from hera_utils.execution.history import History
 from hera_utils.execution.plan import Plan, kilobytes
 from hera_utils.execution.search_replay import Rounds
 from hera_utils.execution.trials import RecordedTrials
-from hera_utils.experiment.search import SearchDesign
+from hera_utils.experiment.search_design import SearchDesign
 from hera_utils.preflight import task_counts
 
 Json = dict[str, Any]

@@ -18,7 +18,8 @@ from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
 from hera_utils.execution.history import PART_OF_UNIT, Decisions, History, LastResult, changes_since, decide
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import SearchDesign, SearchProgress, Trial, design_of, known_points
+from hera_utils.experiment.search import SearchProgress, design_of, known_points
+from hera_utils.experiment.search_design import SearchDesign, Trial
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.record import DONE, PRUNED
 from hera_utils.settings.resolve import CLIContext

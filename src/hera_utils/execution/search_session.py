@@ -24,7 +24,7 @@ from hera_utils.execution.step_watch import StepWatch
 from hera_utils.execution.trials import RecordedTrials, outputs_of, point_of, trial_as_json, trial_of
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import FAILED, Trial, best
+from hera_utils.experiment.search_design import FAILED, Trial, best
 from hera_utils.experiment.values import as_json_values
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.results.point_results import PointResult

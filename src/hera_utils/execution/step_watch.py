@@ -16,7 +16,8 @@ from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.trials import trial_as_json
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import PRUNED, SearchProgress, Trial
+from hera_utils.experiment.search import SearchProgress
+from hera_utils.experiment.search_design import PRUNED, Trial
 from hera_utils.runs.step_reports import PATTERN, steps_of
 
 _PAUSE = 0.25  # seconds between two reads of a log

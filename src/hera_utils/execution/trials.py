@@ -9,7 +9,7 @@ from typing import Any
 
 from hera_utils.execution.history import LastResult
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.search import DONE, FAILED, SearchDesign, Trial
+from hera_utils.experiment.search_design import DONE, FAILED, SearchDesign, Trial
 from hera_utils.runs.record import PointRow, RunRecord
 
 Json = dict[str, Any]

@@ -16,7 +16,7 @@ from hera_utils.errors import SettingsError
 
 if TYPE_CHECKING:
     from hera_utils.experiment.points import Point
-    from hera_utils.experiment.search import SearchDesign, Trial
+    from hera_utils.experiment.search_design import SearchDesign, Trial
 
 _SAMPLERS = {
     "tpe": "TPESampler",

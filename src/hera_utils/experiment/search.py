@@ -18,54 +18,21 @@ sampler must choose the same points when it gets the same results.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NoReturn, Protocol
 
 from hera_utils.errors import SettingsError
 from hera_utils.experiment.points import Point
-from hera_utils.experiment.sampling import Spread
+from hera_utils.experiment.search_design import SearchDesign, Trial, name_of
 from hera_utils.experiment.sweeps import SelectedPoints, Sweep, check_axis_name
-from hera_utils.experiment.values import as_json_value, canonical, python_value
+from hera_utils.experiment.values import python_value
 from hera_utils.wording import counted
 
-DONE, FAILED, PRUNED = "Succeeded", "Failed", "Pruned"  # the statuses of points in a record
 SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2", "nsga3", "qmc")
 PRUNERS = ("median", "halving", "hyperband")
 _MAX_ROUNDS_WITHOUT_RESULT = 20  # rounds in a row with only known points, after which the search ends
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A point that a search chose, with its result.
-
-    status: Succeeded, Failed, or Pruned (stopped early). outputs: of its tasks, numbers as numbers; `trial["loss"]` is one of them.
-    values: of the objectives; () unless it succeeded with numbers. steps: what it reported while it ran, step → value.
-    """
-
-    point: Point
-    status: str = DONE
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    values: tuple[float, ...] = ()
-    steps: Mapping[int, float] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> bool:
-        return self.status == FAILED
-
-    @property
-    def pruned(self) -> bool:
-        return self.status == PRUNED
-
-    def __getitem__(self, output: str) -> Any:
-        if output not in self.outputs:
-            there = ", ".join(self.outputs) or "none"
-            raise KeyError(
-                f"the point {self.point.name} ({self.status}) has no output `{output}`; its outputs are: {there}"
-            )
-        return self.outputs[output]
 
 
 class Sampler(Protocol):
@@ -76,97 +43,6 @@ class Sampler(Protocol):
     def tell(self, results: Sequence[Trial], /) -> object: ...
 
 
-@dataclass(frozen=True)
-class SearchDesign:
-    """The definition of a search. most: how many different points it computes at most; at_once: how many in a round.
-
-    space: axis → the values to draw from, {} if only the sampler knows them. sampler: a name or an object; pruner: likewise, or None.
-    after: the first step at which a point may be stopped.
-    """
-
-    most: int
-    space: Mapping[str, Any]
-    at_once: int = 1
-    minimize: tuple[str, ...] = ()
-    maximize: tuple[str, ...] = ()
-    seed: int = 0
-    sampler: Any = "tpe"
-    pruner: Any = None
-    after: int = 0
-
-    @property
-    def objectives(self) -> tuple[str, ...]:
-        """The outputs that the search optimizes: first those to be minimized."""
-        return self.minimize + self.maximize
-
-    @property
-    def prunes(self) -> bool:
-        return self.pruner is not None or hasattr(self.sampler, "prune")
-
-    @cached_property
-    def spreads(self) -> dict[str, Spread]:
-        return {name: Spread(name, given) for name, given in self.space.items()}
-
-    def fresh_sampler(self) -> Any:
-        """A new sampler. An object is copied, so that the script's own object does not change."""
-        if _is_own(self.sampler):
-            return copy.deepcopy(self.sampler)
-        from hera_utils.experiment.optuna_sampler import OptunaSampler
-
-        return OptunaSampler(self)
-
-    def values_of(self, point: Point, outputs: Mapping[str, Any]) -> tuple[float, ...]:
-        """The objectives of a point that succeeded; () if one is infinite or nan. Raises SettingsError if an output is missing or is no
-        number.
-        """
-        values = []
-        for name in self.objectives:
-            if name not in outputs:
-                there = ", ".join(outputs) or "none"
-                raise SettingsError(
-                    f"no task of the point {point.name} has an output `{name}`, which the search looks at; its outputs are: {there}",
-                    fix="name one of these in minimize or maximize; what a task prints is `result`",
-                )
-            value = outputs[name]
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise SettingsError(
-                    f"the output `{name}` of the point {point.name} is {str(value)[:60]!r}, which is not a number",
-                    fix="let the task write one number, and nothing else, to that output",
-                )
-            values.append(float(value))
-        return tuple(values) if all(map(math.isfinite, values)) else ()
-
-    def with_objective_values(self, trial: Trial) -> Trial:
-        """The trial with the values of its objectives; it counts as failed if one of them is infinite or nan."""
-        if trial.status != DONE:
-            return trial
-        values = self.values_of(trial.point, trial.outputs)
-        return replace(trial, values=values, status=DONE if values or not self.objectives else FAILED)
-
-    def as_json(self) -> dict[str, Any]:
-        """The design for a record; the samplers of two searches with equal records may still be different objects."""
-        return {
-            "points": self.most,
-            "at_once": self.at_once,
-            "space": {name: _describe(given) for name, given in self.space.items()},
-            "minimize": list(self.minimize),
-            "maximize": list(self.maximize),
-            "seed": self.seed,
-            "sampler": _name_of(self.sampler),
-            "pruner": None if self.pruner is None else _name_of(self.pruner),
-            "after": self.after,
-        }
-
-    @property
-    def words(self) -> str:
-        """`search by tpe over x, nu: minimize loss`."""
-        goals = [("minimize", self.minimize), ("maximize", self.maximize)]
-        goal = " and ".join(f"{verb} {', '.join(names)}" for verb, names in goals if names)
-        pruned = f", pruned by {_name_of(self.pruner)}" if self.pruner is not None else ""
-        over = f" over {', '.join(self.space)}" if self.space else ""
-        return f"search by {_name_of(self.sampler)}{over}{pruned}{f': {goal}' if goal else ''}"
-
-
 class SearchProgress:
     """The progress of a search: the rounds that a sampler has chosen. The same results give the same rounds.
 
@@ -174,7 +50,7 @@ class SearchProgress:
     """
 
     def __init__(self, design: SearchDesign) -> None:
-        self.design, self.sampler = design, design.fresh_sampler()
+        self.design, self.sampler = design, _fresh_sampler(design)
         self.points: dict[str, Point] = {}
         self.trials: dict[str, Trial] = {}
         self._round: list[Point] = []
@@ -243,7 +119,16 @@ class SearchProgress:
         return self.points.get(point.id, point)
 
     def _refuse(self, what: str, fix: str) -> NoReturn:
-        raise SettingsError(f"the sampler {_name_of(self.design.sampler)} cannot be used: {what}", fix=fix)
+        raise SettingsError(f"the sampler {name_of(self.design.sampler)} cannot be used: {what}", fix=fix)
+
+
+def _fresh_sampler(design: SearchDesign) -> Any:
+    """A new sampler. An object is copied, so that the script's own object does not change."""
+    if _is_own(design.sampler):
+        return copy.deepcopy(design.sampler)
+    from hera_utils.experiment.optuna_sampler import OptunaSampler
+
+    return OptunaSampler(design)
 
 
 class Search(Sweep):
@@ -259,7 +144,7 @@ class Search(Sweep):
         points = tuple(SearchProgress(self._design).next())
         if not points:
             raise SettingsError(
-                f"the sampler {_name_of(self._design.sampler)} asks for no point at all",
+                f"the sampler {name_of(self._design.sampler)} asks for no point at all",
                 fix="let its method ask return at least one point the first time",
             )
         return points
@@ -271,7 +156,7 @@ class Search(Sweep):
         """
         if _is_own(self._design.sampler):
             raise SettingsError(
-                f"the sampler {_name_of(self._design.sampler)} is not one of Optuna's, so none of its pruners can serve it",
+                f"the sampler {name_of(self._design.sampler)} is not one of Optuna's, so none of its pruners can serve it",
                 fix="give the sampler a method prune(point, steps) of its own",
             )
         if len(self._design.objectives) > 1:
@@ -355,7 +240,8 @@ def search(
             raise SettingsError("a search without axes", fix="give at least one, such as x=(0.0, 1.0)")
         if not design.objectives:
             raise SettingsError(
-                f"the sampler {_name_of(sampler)} needs an objective", fix='give minimize="loss", or maximize="score"'
+                f"the sampler {name_of(sampler)} needs an objective",
+                fix='give minimize="loss", or maximize="score"',
             )
     design.spreads  # noqa: B018  raises SettingsError for an axis that cannot be drawn from
     return Search(design)
@@ -377,22 +263,8 @@ def known_points(sweep: Sweep, points: Sequence[Point]) -> Search:
     return Search(sweep._design, points)
 
 
-def best(design: SearchDesign, trials: Iterable[Trial]) -> list[Trial]:
-    """The best trials: one for one objective, the Pareto front for several, [] if no trial has a value."""
-    signs = [1.0] * len(design.minimize) + [-1.0] * len(design.maximize)
-    valued = [
-        (tuple(s * v for s, v in zip(signs, trial.values, strict=True)), trial) for trial in trials if trial.values
-    ]
-    if len(signs) == 1:
-        return [min(valued, key=lambda pair: pair[0])[1]] if valued else []
-    return [trial for mine, trial in valued if not any(_dominates(other, mine) for other, _ in valued)]
-
-
-def _dominates(values: tuple[float, ...], others: tuple[float, ...]) -> bool:
-    return values != others and all(mine <= theirs for mine, theirs in zip(values, others, strict=True))
-
-
 def _is_own(sampler: Any) -> bool:
+    """Whether a sampler is an object of the script's own: neither a name nor one of Optuna's."""
     return not isinstance(sampler, str) and hasattr(sampler, "ask") and hasattr(sampler, "tell")
 
 
@@ -409,7 +281,7 @@ def _check_name(what: str, value: Any, names: Sequence[str]) -> None:
     elif not (_is_own(value) or type(value).__module__.partition(".")[0] == "optuna" or _is_of_optuna(value)):
         if what == "sampler" and hasattr(value, "ask"):
             raise SettingsError(
-                f"the sampler {_name_of(value)} has no method `tell`",
+                f"the sampler {name_of(value)} has no method `tell`",
                 fix="give it tell(results); where it learns nothing from results, tell does nothing",
             )
         kinds = "methods ask(n) and tell(results)" if what == "sampler" else "a class of optuna.pruners"
@@ -432,15 +304,3 @@ def _names(names: str | Sequence[str]) -> tuple[str, ...]:
 
 def _is_whole(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool)
-
-
-def _name_of(thing: Any) -> str:
-    return thing if isinstance(thing, str) else type(thing).__name__
-
-
-def _describe(value: Any) -> Any:
-    try:
-        canonical(value)
-    except SettingsError:
-        return repr(value)
-    return as_json_value(value)
