@@ -6,10 +6,11 @@ no server, asks no cluster, and prints no error, because the user is typing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -42,32 +43,38 @@ def command(shell: str) -> int:
     return 0
 
 
-def complete_names(kinds: tuple[str, ...], ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+@dataclass(frozen=True)
+class TypedLine:
+    """The line that the user is typing. given_settings: field name → value, as typed."""
+
+    ctx: click.Context
+    given_settings: Mapping[str, Any]
+
+    @property
+    def settings(self) -> CLIContext:
+        """A file that the user does not trust is an error here; there is no question."""
+        from hera_utils.settings.sources import read_settings
+
+        return read_settings(self.given_settings)
+
+
+def complete_names(kinds: tuple[str, ...], line: TypedLine, incomplete: str) -> list[CompletionItem]:
     """The names of these kinds that begin with the typed text."""
     names = dict[str, None]()
     for kind in kinds:
         with suppress(HeraUtilsError, OSError, ValueError):  # keep the names that were found before the error
-            for name in _FINDERS[kind](ctx) if kind in _FINDERS else ():
+            for name in _FINDERS[kind](line) if kind in _FINDERS else ():
                 names[name] = None
     items = [CompletionItem(name) for name in names if name.startswith(incomplete) and name.isprintable()]
     return [*items, *([CompletionItem(incomplete, type="file")] if "files" in kinds else [])]
 
 
-def typed_settings(ctx: click.Context) -> CLIContext:
-    """The settings of the typed line. A file that the user does not trust is an error here; there is no question."""
-    from hera_utils.cli.options import given_settings
-    from hera_utils.settings.sources import read_settings
-
-    with ctx.scope(cleanup=False):
-        return read_settings(given_settings())
-
-
 @contextmanager
-def _running_server(ctx: click.Context) -> Iterator[ArgoClient | None]:
+def _running_server(line: TypedLine) -> Iterator[ArgoClient | None]:
     """A client of this machine's server; None if no server runs, or if the settings name another platform."""
     from hera_utils.local_platform.daemon import status
 
-    settings = typed_settings(ctx)
+    settings = line.settings
     if settings.platform != "local" or status(Path(settings.state)) is None:
         yield None
         return
@@ -78,52 +85,52 @@ def _running_server(ctx: click.Context) -> Iterator[ArgoClient | None]:
         yield client
 
 
-def _runs(ctx: click.Context) -> Iterator[str]:
+def _runs(line: TypedLine) -> Iterator[str]:
     yield "@latest"
     yield from sorted(record.parent.name for record in Path("runs").glob("*/run.json"))
-    from hera_utils.cli.run_names import runs_of_platform
+    from hera_utils.cli.platform_runs import runs_of_platform
 
-    with _running_server(ctx) as client:
+    with _running_server(line) as client:
         yield from runs_of_platform(client) if client is not None else ()
 
 
-def _tasks(ctx: click.Context) -> Iterator[str]:
+def _tasks(line: TypedLine) -> Iterator[str]:
     """The tasks of the run that was typed before."""
+    from hera_utils.cli.platform_runs import runs_of_platform, workflows_of
     from hera_utils.cli.run_choice import choose_name
-    from hera_utils.cli.run_names import runs_of_platform, workflows_of
 
-    with _running_server(ctx) as client:
+    with _running_server(line) as client:
         if client is None:
             return
-        for workflow in workflows_of(client, choose_name(ctx.params.get("name") or "", runs_of_platform(client))):
+        for workflow in workflows_of(client, choose_name(line.ctx.params.get("name") or "", runs_of_platform(client))):
             nodes = (client.get(workflow, fields="status.nodes").get("status") or {}).get("nodes") or {}
             yield from (str(node["displayName"]) for node in nodes.values() if node.get("type") == "Pod")
 
 
-def _profiles(ctx: click.Context) -> Iterator[str]:
+def _profiles(line: TypedLine) -> Iterator[str]:
     from hera_utils.settings.profiles import list_profiles
     from hera_utils.settings.sources import Surroundings
 
     return (profile.name for profile in list_profiles(Surroundings()))
 
 
-def _claims(ctx: click.Context) -> Iterator[str]:
+def _claims(line: TypedLine) -> Iterator[str]:
     from hera_utils.argo.claim_folders import default_folder
 
-    settings = typed_settings(ctx)
+    settings = line.settings
     if settings.platform == "local":
         folders = Path(default_folder(settings.state, settings.argo_namespace, "x")).parent.glob("*/")
         yield from (f"{name}:" for name in (*settings.volumes, *sorted(folder.name for folder in folders)))
 
 
-def _names_of_stored_objects(ctx: click.Context) -> Iterator[str]:
+def _names_of_stored_objects(line: TypedLine) -> Iterator[str]:
     from hera_utils.cli.stored_template import list_stored
 
-    with _running_server(ctx) as client:
+    with _running_server(line) as client:
         yield from map(str, list_stored(client) if client is not None else ())
 
 
-_FINDERS: dict[str, Callable[[click.Context], Iterator[str]]] = {
+_FINDERS: dict[str, Callable[[TypedLine], Iterator[str]]] = {
     "runs": _runs,
     "tasks": _tasks,
     "profiles": _profiles,

@@ -18,7 +18,8 @@ def command(names: tuple[str, ...]) -> int:
     A cron workflow is named by its name or as cronwf/NAME, and takes its runs with it; a stored template as workflowtemplate/NAME.
     """
     from hera_utils.cli.deletion import keep_and_delete
-    from hera_utils.cli.run_names import choose_run, connect_client, workflows_of
+    from hera_utils.cli.platform_runs import workflows_of
+    from hera_utils.cli.run_names import choose_run, connect_client
     from hera_utils.cli.stored_template import find_stored_object
 
     with connect_client() as client:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hera_utils.cli.options import FullSentenceGroup, context, output_option, settings_options
+from hera_utils.cli.options import FullSentenceGroup, context, given_settings, output_option, settings_options
 from hera_utils.cli.terminal import print_json, print_line, print_note, print_table
 from hera_utils.errors import HeraUtilsError, ResourceError, SettingsError
 
@@ -22,11 +22,11 @@ Json = dict[str, Any]
 
 def _complete_name(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of images that begin with the typed text, for the shell's completion."""
-    from hera_utils.cli.completion import typed_settings
     from hera_utils.images.store import Store
+    from hera_utils.settings.sources import read_settings
 
     try:
-        images = Store(Path(typed_settings(ctx).state) / "images").images()
+        images = Store(Path(read_settings(given_settings(ctx)).state) / "images").images()
         return [name for image in images if (name := _short_name(image)).startswith(incomplete)]
     except (HeraUtilsError, OSError):
         return []

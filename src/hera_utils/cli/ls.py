@@ -52,7 +52,8 @@ def command(selector: str | None, limit: int | None, stored: bool, output: str, 
     Cron workflows follow in a table of their own: what they start comes without being asked for. By experiment, inputs, outputs or
     tags: hera-utils runs --where.
     """
-    from hera_utils.cli.run_names import connect_client, sort_key_by_age
+    from hera_utils.cli.platform_runs import sort_key_by_age
+    from hera_utils.cli.run_names import connect_client
     from hera_utils.cli.stored_template import list_stored
 
     if stored:

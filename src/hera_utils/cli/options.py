@@ -97,9 +97,9 @@ def _option(field: Field, *, listed: bool) -> Callable[[Command], Command]:
     )
 
 
-def given_settings() -> dict[str, Any]:
-    """The settings that were typed: field name → raw value."""
-    return dict(click.get_current_context().meta.get(_MEMORY, {}))
+def given_settings(ctx: click.Context | None = None) -> dict[str, Any]:
+    """The settings that were typed: field name → raw value. ctx: by default that of the running command."""
+    return dict((ctx or click.get_current_context()).meta.get(_MEMORY, {}))
 
 
 def context(*, check_trust: bool = True) -> CLIContext:
@@ -202,9 +202,9 @@ def complete_with(*kinds: str) -> Callable[[click.Context, click.Parameter, str]
     """The completion of a word: names of these kinds (completion.py), and `files`."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-        from hera_utils.cli.completion import complete_names
+        from hera_utils.cli.completion import TypedLine, complete_names
 
-        return complete_names(kinds, ctx, incomplete)
+        return complete_names(kinds, TypedLine(ctx, given_settings(ctx)), incomplete)
 
     return complete
 

@@ -37,7 +37,8 @@ def act_on_run(
     """
     from hera_utils.cli import options
     from hera_utils.cli.following import follow_run
-    from hera_utils.cli.run_names import choose_run, connect_client, workflows_of
+    from hera_utils.cli.platform_runs import workflows_of
+    from hera_utils.cli.run_names import choose_run, connect_client
     from hera_utils.cli.stored_template import find_stored_object, set_suspended
 
     options.deadline(waits="" if watch else "without --watch")

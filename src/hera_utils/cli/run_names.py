@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hera_utils.cli.run_choice import choose_name, is_relative
 from hera_utils.cli.terminal import print_note
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from hera_utils.results.results import Results
     from hera_utils.runs.whole_run import WholeRun
     from hera_utils.settings.resolve import CLIContext
-
-Json = dict[str, Any]
 
 
 @contextmanager
@@ -37,6 +35,8 @@ def choose_run(client: ArgoClient, typed: str, *, whole: bool = False) -> str:
 
     whole: a beginning is not enough. Raises ResourceError if there is no such run.
     """
+    from hera_utils.cli.platform_runs import runs_of_platform
+
     if not is_relative(typed):
         recorded = _find_recorded_run(typed)
         if recorded is not None or _exists(client, typed):
@@ -70,41 +70,9 @@ def _exists(client: ArgoClient, name: str) -> bool:
     return True
 
 
-def runs_of_platform(client: ArgoClient) -> list[str]:
-    """The names of the platform's runs, the newest first."""
-    from hera_utils.runs.record import run_of
-
-    workflows = client.list(fields="metadata.name,metadata.labels,metadata.creationTimestamp,metadata.resourceVersion")
-    newest_first = sorted((workflow["metadata"] for workflow in workflows), key=_sort_key_of_metadata, reverse=True)
-    return list(dict.fromkeys(map(run_of, newest_first)))
-
-
 def _recorded_names() -> list[str]:
     records = [file for folder in record_folders() for file in folder.glob("*/run.json")]
     return [file.parent.name for file in sorted(records, key=lambda file: file.stat().st_mtime, reverse=True)]
-
-
-def workflows_of(client: ArgoClient, run: str) -> list[str]:
-    """The workflows of a run, the oldest first; the name itself if it is that of a single workflow."""
-    from hera_utils.runs.record import RUN_LABEL, label_of
-    from hera_utils.runs.whole_run import submission_order
-
-    fields = "metadata.name,metadata.creationTimestamp"
-    workflows = client.list(selector=f"{RUN_LABEL}={label_of(run)}", fields=fields)
-    return [str(workflow["metadata"]["name"]) for workflow in sorted(workflows, key=submission_order)] or [run]
-
-
-def sort_key_by_age(workflow: Json) -> tuple[str, int]:
-    """A key that sorts runs, the oldest first. Kubernetes gives whole seconds; within a second the last written is the newest."""
-    return _sort_key_of_metadata(workflow["metadata"])
-
-
-def _sort_key_of_metadata(metadata: Json) -> tuple[str, int]:
-    version = str(metadata.get("resourceVersion") or "")
-    return metadata.get("creationTimestamp") or "", int(version) if version.isdecimal() else 0
-
-
-# --- with its record -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

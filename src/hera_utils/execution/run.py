@@ -117,7 +117,9 @@ class Run:
     def _repr_html_(self) -> str:
         from hera_utils.execution.notebook import html_of_run
 
-        return html_of_run(self)
+        points = f"{self.points - self.undone}/{self.points} points" if self.points > 1 else ""
+        table = self.results._repr_html_()
+        return html_of_run(self.name, self.outcome, points=points, link=self.link, table=table)
 
     def __getitem__(self, name: str) -> TaskResult:
         """The only task with that name. Raises KeyError if there is none, or if there are several (`tasks(name)` has them)."""

@@ -64,7 +64,13 @@ class ContextParser(OwnFlags, argparse.ArgumentParser):
         """The description of the script, its inputs, its own flags, the experiment's flags, and the COMMON settings."""
         from hera_utils.settings.script_help import help_of
 
-        return help_of(self)
+        return help_of(
+            self,
+            self.described_inputs(),
+            self.own_settings,
+            experiment=self.experiment_flags,
+            platform=self.platform_flags,
+        )
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """(CLIContext, the words that belong to no flag). Raises SettingsError for an invalid value in a source."""

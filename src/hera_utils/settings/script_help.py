@@ -6,35 +6,40 @@ import argparse
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from hera_utils.settings.fields import BY_NAME, COMMON
-
-if TYPE_CHECKING:
-    from hera_utils.settings.parser import ContextParser
 
 _WIDEST_FLAG, _MOST_COLUMNS = 26, 100
 _ALL_SETTINGS = "all of them, also as variables: hera-utils settings --help"
 
 
-def help_of(parser: ContextParser) -> str:
+def help_of(
+    parser: argparse.ArgumentParser,
+    inputs: Sequence[tuple[str, str]],
+    own_settings: Sequence[argparse.Action],
+    *,
+    experiment: argparse._ArgumentGroup | None,
+    platform: argparse._ArgumentGroup,
+) -> str:
+    """inputs: (name, meaning) of the script's inputs. own_settings: flags of settings that the script added itself. experiment, platform:
+    the groups of the other flags that are not the script's.
+    """
     width = min(_MOST_COLUMNS, shutil.get_terminal_size().columns) - 2
-    inputs = parser.described_inputs()
-    experiment = [] if parser.experiment_flags is None else parser.experiment_flags._group_actions
-    platform = [(BY_NAME[name].flag_with_value, BY_NAME[name].help) for name in COMMON]
+    of_experiment = [] if experiment is None else experiment._group_actions
+    common = [(BY_NAME[name].flag_with_value, BY_NAME[name].help) for name in COMMON]
     parts = [
         _usage(parser),
         _section("inputs, changed with --set NAME=VALUE or --inputs FILE", inputs, width),
-        _own(parser),
-        _section("experiment", map(_row, experiment), width),
-        _section("platform", platform, width) + f"\n  {_ALL_SETTINGS}",
+        _own(parser, own_settings, (experiment, platform)),
+        _section("experiment", map(_row, of_experiment), width),
+        _section("platform", common, width) + f"\n  {_ALL_SETTINGS}",
         parser.epilog or "",
     ]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
-def _usage(parser: ContextParser) -> str:
+def _usage(parser: argparse.ArgumentParser) -> str:
     """The usage without the flags, which would fill a screen, and the description of the script."""
     formatter = parser._get_formatter()
     formatter._prog = f"{parser.prog} [FLAGS]"
@@ -48,17 +53,21 @@ def _first_paragraph(docstring: str | None) -> str:
     return " ".join(paragraph.split())
 
 
-def _own(parser: ContextParser) -> str:
+def _own(
+    parser: argparse.ArgumentParser,
+    own_settings: Sequence[argparse.Action],
+    others: Sequence[argparse._ArgumentGroup | None],
+) -> str:
     """The script's own groups of flags, as argparse shows them."""
     formatter = parser._get_formatter()
     for group in parser._action_groups:
-        if group in (parser.platform_flags, parser.experiment_flags):
+        if group in others:
             continue
         formatter.start_section(group.title)
         formatter.add_text(group.description)
         formatter.add_arguments(group._group_actions)
         if group is parser._optionals:
-            formatter.add_arguments(parser.own_settings)
+            formatter.add_arguments(own_settings)
         formatter.end_section()
     return formatter.format_help()
 
