@@ -24,7 +24,7 @@ SHARED = {
     "pod_folder",
     "ports",
     "processes",
-    "remote",
+    "artifact_transfer",
     "wire",
 }
 """What the server and the client may use of it."""

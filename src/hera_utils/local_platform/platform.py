@@ -20,7 +20,7 @@ from hera_utils.interpreter.cron.cron_workflow import is_enabled
 from hera_utils.interpreter.events import Event, RetryRequested, Submitted
 from hera_utils.interpreter.state import Run
 from hera_utils.interpreter.validation.stored import check_stored
-from hera_utils.local_platform.artifacts import locations, remote
+from hera_utils.local_platform.artifacts import locations, remote_stores
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import new_uid, seed
 from hera_utils.local_platform.controller import edits, jobs
@@ -458,7 +458,7 @@ class LocalPlatform:
         place = locations.place_of(artifact, archive, self._read_model.secrets_of(namespace))
         if place is not None and folder:
             fetched = Path(folder) / "fetched"
-            remote.fetch(place, fetched)
+            remote_stores.fetch(place, fetched)
             return str(fetched)
         path = ArtifactStore(self.state, namespace).find(artifact)
         if path is None:

@@ -3,7 +3,7 @@
 In: settings. Out: a `Connection` (connection.py) and clients that use it. Open connect.py first, where settings become a connection.
 This machine's own platform is the package local_platform, a server like any other.
 
-way         connect.py, remote.py, discovery.py, port_forward.py, cluster_access.py, exec_plugin.py,
+way         connect.py, remote_server.py, discovery.py, port_forward.py, cluster_access.py, exec_plugin.py,
             namespace_creation.py (a missing one, on this machine)
 this machine own_server.py (whose a connection is), own_server_session.py; own_server_adapter.py (the same check for requests)
 tokens      token_sources.py (where one comes from), token.py (what it says)

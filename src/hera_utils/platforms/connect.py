@@ -1,4 +1,4 @@
-"""Turns settings into a Connection: starts or joins the local server, or uses a cluster's Argo server, named or found (remote.py).
+"""Turns settings into a Connection: starts or joins the local server, or uses a cluster's Argo server, named or found (remote_server.py).
 
 The code for clusters is imported only when it is needed, so that a run on this machine starts faster.
 """
@@ -28,7 +28,7 @@ def connect(context: CLIContext) -> Connection:
     if context.platform == "local":
         connection = _connect_to_local_platform(context)
     else:
-        from hera_utils.platforms.remote import connect_to_remote_server
+        from hera_utils.platforms.remote_server import connect_to_remote_server
 
         connection = connect_to_remote_server(context)
     return replace(connection, flags=place_words(context))

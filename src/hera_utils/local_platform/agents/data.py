@@ -7,7 +7,7 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, PlatformError
 from hera_utils.local_platform.agents.agents import Objects, Stop, TemplateFailed
-from hera_utils.local_platform.artifacts import remote
+from hera_utils.local_platform.artifacts import remote_stores
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.clock import now
 from hera_utils.local_platform.pods.pod.artifact_keys import KEYED, key_of
@@ -47,7 +47,7 @@ class DataAgent:
         if source.get("s3") is not None and not source["s3"].get("bucket"):
             raise PlatformError("failed to list directory: Bucket name cannot be empty")
         place = launch.places.get("source")
-        return remote.keys(place) if place else self._local(launch, source)
+        return remote_stores.keys(place) if place else self._local(launch, source)
 
     def _local(self, launch: Launch, source: Json) -> list[str] | None:
         store = ArtifactStore(self._platform.state, str(launch.pod["metadata"]["namespace"]))

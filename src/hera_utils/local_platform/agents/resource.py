@@ -24,7 +24,7 @@ from hera_utils.local_platform.agents import queries
 from hera_utils.local_platform.agents.agents import Objects, Stop, TemplateFailed
 from hera_utils.local_platform.agents.jq import jq
 from hera_utils.local_platform.agents.object_paths import json_path
-from hera_utils.local_platform.artifacts import remote
+from hera_utils.local_platform.artifacts import remote_stores
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.runtime import Launch
 from hera_utils.local_platform.storage import objects, services
@@ -240,7 +240,7 @@ class _Manifest:
         place = self._launch.places.get("inputs", {}).get(name)
         if place is not None:
             with tempfile.TemporaryDirectory(prefix="hera-utils-manifest-") as folder:
-                remote.fetch(place, Path(folder) / "manifest")
+                remote_stores.fetch(place, Path(folder) / "manifest")
                 return (Path(folder) / "manifest").read_text()
         path = ArtifactStore(self._platform.state, str(self._launch.pod["metadata"]["namespace"])).find(artifact)
         if path is None or path.is_dir():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hera_utils.local_platform.artifacts import locations, remote
+from hera_utils.local_platform.artifacts import locations, remote_stores
 from hera_utils.local_platform.artifacts.locations import MissingSecret
 from hera_utils.local_platform.artifacts.store import ArtifactStore
 from hera_utils.local_platform.pods.pod.artifact_keys import key_of
@@ -65,6 +65,6 @@ class ArtifactRemoval:
 
 def _remove(artifacts: dict[tuple[str, str], Json | MissingSecret]) -> Outcome:
     places = {identity: place for identity, place in artifacts.items() if not isinstance(place, MissingSecret)}
-    outcome = dict(zip(places, remote.remove(list(places.values())), strict=True))
+    outcome = dict(zip(places, remote_stores.remove(list(places.values())), strict=True))
     missing = {identity: str(error) for identity, error in artifacts.items() if isinstance(error, MissingSecret)}
     return {identity: (outcome | missing)[identity] for identity in artifacts}

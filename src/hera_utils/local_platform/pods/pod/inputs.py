@@ -7,7 +7,7 @@ import tarfile
 import zlib
 from typing import Any
 
-from . import archives, disk_room, file_trees, git, open_beneath, remote
+from . import archives, artifact_transfer, disk_room, file_trees, git, open_beneath
 from .artifact_keys import KEYED, key_of, kind_of, partial_name, path_of
 from .errors import LeadsOut, PodFault
 
@@ -103,7 +103,7 @@ def _fetch(job: Json, artifact: Json, kind: str, target: str) -> None:
     if place is None and kind == "http":
         place = {"kind": "http", "at": artifact["http"]}
     if place is not None:
-        remote.fetch(job["python"], place, target)
+        artifact_transfer.fetch(job["python"], place, target)
     elif kind == "raw":
         with open(target, "wb") as file:
             file.write(str(artifact["raw"].get("data") or "").encode())

@@ -13,7 +13,7 @@ import shutil
 import stat
 from typing import Any
 
-from . import archives, artifact_keys, disk_room, file_trees, local_store, remote
+from . import archives, artifact_keys, artifact_transfer, disk_room, file_trees, local_store
 from .errors import PodFault, SpecialFile
 from .logs import plain
 
@@ -63,7 +63,7 @@ def collect(job: Json, folders: tuple[str, str], mount_paths: list[str]) -> Coll
         except (OSError, PodFault) as error:
             if disk_room.is_full(error):
                 raise
-            collected.problems += f"{remote.sentence(error)}; "
+            collected.problems += f"{artifact_transfer.sentence(error)}; "
     return collected
 
 
@@ -75,10 +75,10 @@ def deliver(job: Json, collected: CollectedOutputs, waiting: str) -> None:
     """Send the parcels, outside of the container. waiting: the folder that has them."""
     places = (job.get("places") or {}).get("outputs", {})
     parcels = [
-        remote.Parcel(places[artifact["name"]], key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
+        artifact_transfer.Parcel(places[artifact["name"]], key, f"{waiting}/{artifact['name']}", str(artifact["path"]))
         for artifact, key in collected.parcels
     ]
-    for (artifact, key), problem in zip(collected.parcels, remote.save(job["python"], parcels), strict=True):
+    for (artifact, key), problem in zip(collected.parcels, artifact_transfer.save(job["python"], parcels), strict=True):
         if problem:
             collected.problems += f"{problem}; "
         else:
@@ -104,14 +104,14 @@ def save_logs(job: Json, collected: CollectedOutputs, folder: str, names: list[s
                     shutil.copyfile(text, target)
                     os.chmod(target, 0o600)
             else:
-                (problem,) = remote.save(job["python"], [remote.Parcel(place, key, text, text)])
+                (problem,) = artifact_transfer.save(job["python"], [artifact_transfer.Parcel(place, key, text, text)])
                 if problem:
                     raise PodFault(problem)
             collected.artifacts.append(_reported(job, {"name": f"{name}-logs"}, key))
         except (OSError, PodFault) as error:
             if disk_room.is_full(error):
                 raise
-            collected.errors.append(remote.sentence(error))
+            collected.errors.append(artifact_transfer.sentence(error))
         finally:
             file_trees.remove(text)
 
@@ -132,7 +132,7 @@ def _parameters(parameters: list[Json], mount_paths: list[str], collected: Colle
             value = _value(path, _covered(path, mount_paths), collected, room + 1)
         except (OSError, PodFault) as error:
             if source.get("default") is None:
-                collected.errors.append(remote.sentence(error))
+                collected.errors.append(artifact_transfer.sentence(error))
                 return
             value = str(source["default"])
         room -= len(value)
