@@ -20,14 +20,14 @@ class OwnServerAdapter(requests.adapters.HTTPAdapter):
 
     def __init__(self, process: int | None = None) -> None:
         """process: the id of the process that listens; None if unknown: then any process of this user is accepted."""
-        self._process = process
+        self.process = process
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool(urllib3.HTTPConnectionPool, _Connection, self._process),
-            "https": _pool(urllib3.HTTPSConnectionPool, _TlsConnection, self._process),
+            "http": _pool(urllib3.HTTPConnectionPool, _Connection, self.process),
+            "https": _pool(urllib3.HTTPSConnectionPool, _TlsConnection, self.process),
         }
 
 
@@ -36,17 +36,16 @@ class RejoiningAdapter(requests.adapters.BaseAdapter):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
-        self._first = self._server = connection
+        self._first_address = connection.argo_server
         self._latest = LatestServer(connection, (requests.ConnectionError,), _was_never_sent)
         self._adapter = OwnServerAdapter(connection.process)
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        path = str(request.url).removeprefix(self._first.argo_server)
+        path = str(request.url).removeprefix(self._first_address)
 
         def send_to(server: Connection | None) -> requests.Response:
             if server is not None:
-                if server is not self._server:
-                    self._server = server
+                if server.process != self._adapter.process:
                     self._adapter.close()
                     self._adapter = OwnServerAdapter(server.process)
                 request.url = server.argo_server + path
