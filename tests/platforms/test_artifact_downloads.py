@@ -28,6 +28,7 @@ from hera_utils.platforms.artifact_downloads import (
     unpack_tgz,
 )
 from hera_utils.platforms.connection import Connection
+from hera_utils.results.results import Results
 
 MAKE = """
 import os, pathlib
@@ -124,6 +125,22 @@ def test_which_are_wanted(done):
     assert [one.name for one in choose_artifacts(found, "make", "main-logs")] == ["main-logs"]
     assert not any(one.is_log for one in choose_artifacts(found))
     assert choose_artifacts(found, "nothing") == []
+
+
+@pytest.mark.parametrize("task", ["[0].make", "a.b(1:x)", "onExit"])
+def test_task_of_artifact_as_in_results(task):
+    outputs = {"artifacts": [{"name": "out"}]}
+    node = {
+        "id": "n",
+        "name": f"wf{'' if task[0] == '[' else '.'}{task}",
+        "type": "Pod",
+        "phase": "Succeeded",
+        "outputs": outputs,
+    }
+    document = {"metadata": {"name": "wf"}, "spec": {}, "status": {"phase": "Succeeded", "nodes": {"n": node}}}
+    assert (
+        [artifact.task for artifact in artifacts_of(document)] == [row.task for row in Results.of([document])] == [task]
+    )
 
 
 def test_through_faults_all_of_it_or_a_sentence(local_platform, done, tmp_path):

@@ -84,6 +84,11 @@ def pod_of(workflow: Mapping[str, Any], node: Mapping[str, Any]) -> str:
     return pod_name(str(workflow["metadata"]["name"]), str(node["name"]), template, str(node["id"]), version=version)
 
 
+def short_name(node_name: str, workflow: str) -> str:
+    """A node's name without the workflow's: `A.collect(3:value)`; the entry template's own node keeps its name."""
+    return node_name.removeprefix(workflow).lstrip(".") or node_name
+
+
 def reference_kind(reference: Mapping[str, Any]) -> str:
     """The kind of object that a workflowTemplateRef or a templateRef names."""
     return "ClusterWorkflowTemplate" if reference.get("clusterScope") else "WorkflowTemplate"

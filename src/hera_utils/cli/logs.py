@@ -194,8 +194,7 @@ def check_container(document: Json, container: str) -> None:
 
 def pod_tasks(document: Json) -> dict[str, str]:
     """Pod name → the task's name in the run."""
-    from hera_utils.argo.names import pod_of
-    from hera_utils.runs.outcome import short_name
+    from hera_utils.argo.names import pod_of, short_name
 
     workflow = document["metadata"]["name"]
     nodes = ((document.get("status") or {}).get("nodes") or {}).values()

@@ -27,6 +27,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from hera_utils.argo.names import short_name
 from hera_utils.digests import sha256_of
 from hera_utils.errors import HeraUtilsError, PlatformError, ResourceError
 from hera_utils.platforms.argo_http import ArgoHttp, NoDefiniteAnswer
@@ -50,7 +51,7 @@ _OUTLINES = ("DAG", "Steps", "StepGroup", "TaskGroup")  # nodes whose outputs ar
 
 @dataclass(frozen=True)
 class Artifact:
-    """An output artifact of a run. task: as `hera-utils get` shows it. node: the id of its node. key: in its store, "" if unknown.
+    """An output artifact of a run. task: as in the run's results. node: the id of its node. key: in its store, "" if unknown.
 
     ended: when its node ended; this distinguishes it from the artifact of the same task before a retry. workflow: the workflow of the
     node, in a run of several. record: the uid of a deleted workflow, whose record is in Argo's archive.
@@ -94,7 +95,7 @@ def artifacts_of(workflow: Json) -> list[Artifact]:
             if artifact.get("deleted"):  # removed by its artifactGC
                 continue
             key = next((str(artifact[store]["key"]) for store in _STORES if (artifact.get(store) or {}).get("key")), "")
-            task = _short_task_name(str(node.get("name", "")), run)
+            task = short_name(str(node.get("name", "")), run)
             ended = str(node.get("finishedAt") or "")
             artifacts.append(Artifact(task, str(artifact["name"]), str(node["id"]), key, ended, run, record))
     return artifacts
@@ -121,11 +122,6 @@ def choose_artifacts(artifacts: Sequence[Artifact], task: str = "", name: str = 
 def _names_of_task(task: str) -> tuple[str, ...]:
     last = task.rpartition(".")[2]
     return task, last, task.rpartition("(")[0], last.partition("(")[0]
-
-
-def _short_task_name(name: str, run: str) -> str:
-    """A node's name without the run's."""
-    return name.removeprefix(f"{run}.") if name != run else name
 
 
 def download(

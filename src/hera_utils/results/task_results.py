@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.argo.annotations import RAN
-from hera_utils.argo.names import pod_name, pod_name_format
+from hera_utils.argo.names import pod_name, pod_name_format, short_name
 from hera_utils.argo.node_tree import Branch, seconds, span, tree
 from hera_utils.argo.phases import COMPLETED, RUNNING
 from hera_utils.runs.measurements import measurements_of
-from hera_utils.runs.outcome import short_name, values
+from hera_utils.runs.outcome import values
 
 Json = dict[str, Any]
 

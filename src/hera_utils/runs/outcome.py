@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hera_utils.argo import timestamps
+from hera_utils.argo.names import short_name
 from hera_utils.argo.node_tree import Branch, tree
 from hera_utils.argo.phases import UNSUCCESSFUL, phase_or_pending
 from hera_utils.error_lines import with_error_line
@@ -81,12 +82,6 @@ def outcome(document: Json) -> Outcome:
         seconds=None if start is None or end is None else end - start,
         failures=tuple(_failure(leaf, workflow) for leaf in failed),
     )
-
-
-def short_name(node_name: str, workflow: str) -> str:
-    """A node's name without the workflow's: `A.collect(3:value)`; the entry template's own node keeps its name."""
-    rest = node_name[len(workflow) :] if node_name.startswith(workflow) else node_name
-    return rest.lstrip(".") or node_name
 
 
 def _last_message(leaf: Branch) -> Json:
