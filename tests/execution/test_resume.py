@@ -23,6 +23,7 @@ from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.runs.failure_summary import last_lines_of_failures
 from hera_utils.runs.record import DONE, RunRecord, records
 from hera_utils.runs.script_places import ScriptPlaces
+from hera_utils.watch.follow import follow
 
 ENVIRONMENT = Environment(persisted_volume=PersistedVolume("sweep", mount_path="/sweep"))
 
@@ -361,6 +362,27 @@ def test_what_was_retried_by_hand_is_done(lab):
     assert again.succeeded
     assert lab.ran() == {1: 1, 2: 1, 3: 1}
     assert len(records(lab.runs)) == 1, "it was the same run"
+
+
+def test_plan_knows_what_ended_after_its_process(lab):
+    one = experiment(layout=Files)
+    (lab.claim / "fail-2").touch()
+    name = lab.engine.submit(one)
+    follow(lab.client, name)
+    why = lab.why(one)
+    assert (list(why), "it ended as Failed in" in why[2]) == ([2], True)
+    with RunRecord.open(lab.runs / name) as record:
+        assert record.counts_by_status() == {"Submitted": 3}, "a plan changes no record"
+
+
+def test_plan_knows_what_was_retried_by_hand(lab):
+    one = experiment(layout=Files)
+    (lab.claim / "fail-2").touch()
+    run = lab.engine.run(one, check=False)
+    (lab.claim / "fail-2").unlink()
+    lab.client.act(run.name, "retry")
+    follow(lab.client, run.name)
+    assert lab.why(one) == {}
 
 
 def test_a_record_that_is_gone_means_that_all_runs(lab):

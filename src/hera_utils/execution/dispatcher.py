@@ -25,7 +25,7 @@ from hera_utils.preflight.ready import not_taken_up_on
 from hera_utils.preflight.size_limits import describe_oversized_outputs
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.outcome import Failure, outcome
-from hera_utils.runs.point_status import count_failed_points, point_statuses
+from hera_utils.runs.point_status import count_failed_points, statuses_of_ended
 from hera_utils.runs.record import DONE, PRUNED, RUN_LABEL, PointRow, RunRecord, WorkflowRow, label_of
 from hera_utils.settings.resolve import limit_parallelism
 from hera_utils.watch.deadline import NEVER, Deadline
@@ -317,7 +317,7 @@ class Dispatcher:
     def _examine(self, flight: InFlight, rows: list[PointRow], document: Json) -> tuple[str, dict[str, str]]:
         """The phase of a workflow that has ended, and the status of each of its points. Keeps its failures for the run's end."""
         phase = phase_of(document)
-        statuses = _statuses(document, phase, rows, unit=flight.row.role != "points")
+        statuses = statuses_of_ended(document, rows, unit=flight.row.role != "points")
         if flight.joined and phase in UNSUCCESSFUL and not self.pruned.intersection(statuses):
             self._note_lost_pods(document, rows, statuses)
         stopped = {row.id for row in rows} & self.pruned
@@ -371,15 +371,3 @@ class Dispatcher:
         if flight is not None and flight.failed is not None:
             return flight.failed
         return sum(count for status, count in counts.items() if status in UNSUCCESSFUL)
-
-
-def _statuses(document: Json, phase: str, rows: list[PointRow], *, unit: bool) -> dict[str, str]:
-    """Point id → its status. unit: the workflow can only run whole. Then a point whose tasks are unknown has the status of the workflow,
-    and if the workflow failed although every point succeeded, no point is done: all of it has to run again.
-    """
-    statuses = point_statuses(document, rows)
-    if unit:
-        statuses |= {row.id: phase for row in rows if not row.tasks}
-        if phase != DONE and set(statuses.values()) <= {DONE}:
-            return {row.id: phase for row in rows}
-    return statuses

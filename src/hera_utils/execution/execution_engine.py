@@ -24,11 +24,12 @@ from hera_utils.execution.history import (
     decide,
     fingerprinter_of,
     history_of,
-    points_in_flight,
+    newest_record,
     run_facts,
     runs_folder,
     script_folder,
     unfinished_run,
+    with_state_of_run,
 )
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
@@ -293,15 +294,16 @@ class ExecutionEngine:
     ) -> tuple[Decisions | None, Cost | None]:
         """(which points are done, None without `resume`; what a point costs, from runs of the same code as the first point's).
 
-        Reads the records. If a server runs, it is asked for stored templates, and whether the unfinished run still goes on; the results
-        of that run are recorded only when it is resumed.
+        Reads the records. If a server runs, it is asked for stored templates, and for what became of the newest run; that is recorded only
+        when the run is resumed.
         """
         runs, facts, files = runs_folder(self.context), self._facts(definition), self._declared_files(definition)
         with client_without_starting(self.context) as client:
             fingerprinter, history = self._fingerprinter(definition, files, client), None
             if resume:
-                in_flight = points_in_flight(unfinished_run(runs, facts), client)
-                history = replace(history_of(runs, facts), in_flight=in_flight)
+                history, newest = history_of(runs, facts), newest_record(runs, facts)
+                if newest is not None and client is not None:
+                    history = with_state_of_run(history, newest, client, definition.inputs.points, files)
             decisions = None if history is None else decide(definition, estimate, history, fingerprinter, files)
             _, first = next(fingerprints_of(definition, estimate, fingerprinter), (None, {}))
         return decisions, earlier_cost(runs, facts, first)

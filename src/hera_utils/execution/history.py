@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hera_utils.argo.phases import COMPLETED
+from hera_utils.argo.phases import COMPLETED, UNSUCCESSFUL, phase_of
 from hera_utils.errors import HeraUtilsError, ResourceError
 from hera_utils.execution.batches import SizeEstimate, fingerprints_of
 from hera_utils.execution.declared_files import DeclaredFiles
@@ -37,6 +37,7 @@ from hera_utils.provenance.git import commit_of
 from hera_utils.provenance.modules import Sources
 from hera_utils.results.secrecy import refuse_secret_inputs, refuse_secret_literals, secrets_of
 from hera_utils.runs.file_facts import FileFacts
+from hera_utils.runs.point_status import statuses_of_ended
 from hera_utils.runs.record import DONE, SUBMITTED, PointRow, RunRecord, encoded, records
 from hera_utils.runs.whole_run import ANY_FUNCTION
 from hera_utils.settings.command_line import remove_secrets
@@ -338,36 +339,59 @@ def history_of(runs: Path, facts: Json) -> History:
     return History(results, fan_ins=fan_ins, outputs_of_all=of_all)
 
 
-def unfinished_run(runs: Path, facts: Json) -> Path | None:
-    """The record of the newest run of the experiment that `facts` describe, if that run has not ended."""
+def newest_record(runs: Path, facts: Json | None = None) -> Path | None:
+    """The folder of the newest recorded run (of the experiment that `facts` describe), None if there is none."""
     for folder in records(runs):
         with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
-            if identity(record.facts) == identity(facts):
-                return None if record.facts.get("ended") else folder
+            if facts is None or identity(record.facts) == identity(facts):
+                return folder
     return None
 
 
-def points_in_flight(run: Path | None, client: ArgoClient | None) -> frozenset[str]:
-    """The points of a recorded run that still run, for a plan. Changes no record. client: None if no server can be asked."""
-    if run is None or client is None:
-        return frozenset()
-    points: set[str] = set()
+def unfinished_run(runs: Path, facts: Json) -> Path | None:
+    """The record of the newest run of the experiment that `facts` describe, if that run has not ended."""
+    folder = newest_record(runs, facts)
+    if folder is not None:
+        with RunRecord.open(folder) as record:
+            return None if record.facts.get("ended") else folder
+    return None
+
+
+def with_state_of_run(
+    history: History, run: Path, client: ArgoClient, sweep: Iterable[Point], files: DeclaredFiles
+) -> History:
+    """The history with what the platform knows about a run and its record does not: which points run now, and how others have ended
+    since a process followed it. For a plan, which changes no record.
+
+    run: the folder of its record.
+    """
+    by_id = {point.id: point for point in sweep}
+    results, fan_ins, in_flight = dict(history.results), dict(history.fan_ins), set(history.in_flight)
     with contextlib.suppress(HeraUtilsError), RunRecord.open(run) as record:
-        for row in (row for row in record.workflows() if not row.phase):
+        for row in record.workflows():
+            if row.phase and row.phase not in UNSUCCESSFUL:
+                continue  # one that failed may have been retried
             with contextlib.suppress(HeraUtilsError):  # the workflow was deleted
-                status = client.get(row.name, fields="status.phase").get("status") or {}
-                if status.get("phase") not in COMPLETED:
-                    points |= {point.id for point in record.points(workflow=row.name)}
-    return frozenset(points)
+                phase = phase_of(client.get(row.name, fields="status.phase"))
+                points = list(record.points(workflow=row.name)) if phase != row.phase else []
+                if phase not in COMPLETED:
+                    in_flight |= {point.id for point in points}
+                elif phase != row.phase:
+                    statuses = statuses_of_ended(client.get(row.name), points, unit=row.role != "points")
+                    for point in statuses.keys() & results.keys() & by_id.keys():
+                        outputs = files.outputs(by_id[point]) if statuses[point] == DONE else {}
+                        results[point] = replace(results[point], status=statuses[point], outputs=outputs)
+                    if row.fingerprint in fan_ins:
+                        fan_ins[row.fingerprint] = phase == DONE
+    return replace(history, results=results, fan_ins=fan_ins, in_flight=frozenset(in_flight))
 
 
 def newest_run(runs: Path, facts: Json | None = None) -> str:
     """The name of the newest recorded run (of the experiment that `facts` describe). Raises ResourceError if there is none."""
-    for folder in records(runs):
-        with contextlib.suppress(HeraUtilsError), RunRecord.open(folder) as record:
-            if facts is None or identity(record.facts) == identity(facts):
-                return folder.name
-    raise ResourceError(f"no run is recorded in {runs}", fix="name the folder with --runs")
+    folder = newest_record(runs, facts)
+    if folder is None:
+        raise ResourceError(f"no run is recorded in {runs}", fix="name the folder with --runs")
+    return folder.name
 
 
 def identity(facts: Json) -> tuple[str, ...]:

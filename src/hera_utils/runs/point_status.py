@@ -35,6 +35,19 @@ def point_statuses(document: Json, rows: Iterable[PointRow]) -> dict[str, str]:
     return {row.id: _worst_phase(_phase(nodes, ref, unneeded) for ref in row.tasks) for row in rows}
 
 
+def statuses_of_ended(document: Json, rows: Iterable[PointRow], *, unit: bool) -> dict[str, str]:
+    """Point id → its status in a workflow that has ended. unit: the workflow can only run whole. Then a point whose tasks are unknown has
+    the status of the workflow, and if the workflow failed although every point succeeded, no point is done: all of it has to run again.
+    """
+    rows, phase = list(rows), phase_of(document)
+    statuses = point_statuses(document, rows)
+    if unit:
+        statuses |= {row.id: phase for row in rows if not row.tasks}
+        if phase != SUCCEEDED and set(statuses.values()) <= {SUCCEEDED}:
+            return {row.id: phase for row in rows}
+    return statuses
+
+
 def count_failed_points(document: Json, rows: Iterable[PointRow]) -> int:
     """How many points have failed in a workflow that may still run. Only its name and its nodes are read."""
     nodes = entry_nodes(document)
