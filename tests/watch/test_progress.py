@@ -52,10 +52,15 @@ def test_no_guess_from_two_tasks():
 
 def test_rows_that_do_not_fit_are_counted():
     rows = progress(document(5, 20)).rows
-    shown, left_out = choose_rows(rows, 6)
-    assert (len(shown), left_out) == (6, 14)
-    assert all(row.phase == "" for row in shown)
-    assert choose_rows(rows, 20) == (rows, 0)
+    assert choose_rows(rows, 20) == (rows, {})
+    shown, others = choose_rows(rows, 6)
+    assert (shown, others) == ((), {"waiting": 15, "done": 5})
+    rows = tuple(
+        replace(row, phase=phase) for row, phase in zip(rows, 4 * ["Running", "Failed", "Pending"], strict=False)
+    )
+    shown, others = choose_rows(rows, 6)
+    assert [row.phase for row in shown] == 2 * ["Running", "Failed"] + 2 * ["Failed"]
+    assert others == {"running": 2, "waiting": 4}
 
 
 def measured(*seconds, total, fan_outs=1):

@@ -13,7 +13,7 @@ from typing import Any
 
 from hera_utils.argo.phases import UNSUCCESSFUL
 from hera_utils.watch.progress import Progress, RunClock, choose_rows
-from hera_utils.watch.progress_text import UNICODE, count_text, remarks, row_text, waiting_sentences
+from hera_utils.watch.progress_text import UNICODE, count_text, others_text, remarks, row_text, waiting_sentences
 
 MOST_ROWS = 24
 SHORTEST = 0.25  # seconds between two updates: a notebook sends each over a socket and shows only the last
@@ -54,14 +54,14 @@ def html_of(progress: Progress, elapsed: float) -> str:
     bar = f'<progress value="{progress.done}" max="{max(1, progress.total)}" style="width: 16em"></progress>'
     phase = _colour(f"{UNICODE.of(progress.phase)} {progress.phase}", progress.phase)
     parts = [f"<div><b>{escape(progress.name)}</b> {phase} {bar} {escape(' · '.join(facts))}</div>"]
-    rows, left_out = choose_rows(progress.rows, MOST_ROWS)
+    rows, not_shown = choose_rows(progress.rows, MOST_ROWS)
     cells = [
         _colour(row_text(row, UNICODE), row.phase)
         for row in rows
         if len(progress.rows) > 1 or row.label != progress.name or row.phase in UNSUCCESSFUL
     ]
-    if left_out:
-        cells.append(f"… and {left_out} more")
+    if said := others_text(not_shown, progress, UNICODE):
+        cells.append(said)
     if cells:
         parts.append(f"<div>{' &ensp; '.join(cells)}</div>")
     parts += [f"<div>{escape(note)}</div>" for note in waiting_sentences(progress, UNICODE).values()]

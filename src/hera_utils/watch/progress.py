@@ -10,7 +10,7 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.node_tree import Branch, tree
-from hera_utils.argo.phases import COMPLETED, ENDED, UNSUCCESSFUL, phase_or_pending
+from hera_utils.argo.phases import COMPLETED, ENDED, RUNNING, SUCCEEDED, UNSUCCESSFUL, phase_or_pending
 from hera_utils.watch.waits import is_starting, waiting_sentences_of
 
 Json = dict[str, Any]
@@ -178,21 +178,26 @@ def count_equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], 
     return tuple(lines), others
 
 
-def choose_rows(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], int]:
-    """At most `limit` rows and how many are left out.
+def choose_rows(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...], Counter[str]]:
+    """(the rows to show, state → number of the others). States: `failed`, `running`, `waiting`, `done`, `skipped`.
 
-    If there is no room for all, the most important rows stay, in their order: failed, running, not started, then done.
+    All rows if these are at most `limit`; else at most so many of those that failed, then of those that run, in their order: hundreds of
+    names that wait or are done say less than their number.
     """
     if len(rows) <= limit:
-        return rows, 0
-    ranked = sorted(range(len(rows)), key=lambda index: (_rank(rows[index]), index))
-    chosen = sorted(ranked[:limit])
-    return tuple(rows[index] for index in chosen), len(rows) - limit
+        return rows, Counter()
+    states = [_state(row) for row in rows]
+    eventful = [index for state in _EVENTFUL for index, its in enumerate(states) if its == state]
+    shown = sorted(eventful[:limit])
+    return tuple(rows[index] for index in shown), Counter(states) - Counter(states[index] for index in shown)
 
 
-def _rank(row: Branch) -> int:
+_EVENTFUL = ("failed", "running")
+
+
+def _state(row: Branch) -> str:
     if row.phase in UNSUCCESSFUL or row.failed:
-        return 0
+        return "failed"
     if row.phase in ENDED:
-        return 3
-    return 1 if row.phase else 2
+        return "done" if row.phase == SUCCEEDED else "skipped"
+    return "running" if row.phase == RUNNING else "waiting"

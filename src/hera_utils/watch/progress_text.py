@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hera_utils.argo.node_tree import Branch
@@ -107,3 +108,14 @@ def row_text(row: Branch, symbols: Symbols, others: int = 0) -> str:
     why = f": {' '.join(row.why.splitlines())}" if row.phase in UNSUCCESSFUL and row.message else ""
     more = f" and {others} more" if others else ""
     return visible(f"{symbols.of(row.phase)} {row.label}{counts}{more}{why}")
+
+
+def others_text(others: Mapping[str, int], progress: Progress, symbols: Symbols) -> str:
+    """`… 280 waiting, 112 done`; "" if nothing is to be said. others: state → number of the rows that are not shown."""
+    told = (state for state in _STATES if others.get(state) and not (progress.is_over and state in _SUCCESSFUL))
+    counts = ", ".join(f"{others[state]} {state}" for state in told)
+    return f"{symbols.more} {counts}" if counts else ""
+
+
+_STATES = ("failed", "running", "waiting", "done", "skipped")
+_SUCCESSFUL = ("done", "skipped")

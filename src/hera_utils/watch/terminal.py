@@ -18,6 +18,7 @@ from hera_utils.watch.progress_text import (
     Symbols,
     count_text,
     headline,
+    others_text,
     remarks,
     row_text,
     style_of,
@@ -152,7 +153,7 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
     """Append the tasks: short texts side by side, long ones on lines of their own."""
     width, most = size
     kinds, others = count_equal_failures(progress.rows)
-    rows, left_out = choose_rows(kinds, max(4, most * max(1, width // 24)))
+    rows, not_shown = choose_rows(kinds, max(4, most * max(1, width // 24)))
     lines: list[list[tuple[str, str]]] = []
     used = width
     for row in rows:
@@ -165,8 +166,8 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
             used += len(cell) + 2 if not number else width  # nothing follows a wrapped text on its last line
     for line in lines[: max(0, most)]:
         _append(text, line)
-    if left_out:
-        text.append(f"\n  {symbols.more} and {left_out} more", style="dim")
+    if said := others_text(not_shown, progress, symbols):
+        text.append(f"\n  {said}", style="dim")
 
 
 def _wrap(text: str, width: int) -> list[str]:
