@@ -14,6 +14,7 @@ OOM_KILLED = "OOMKilled (exit code 137)"
 """The end of Argo's message for a container that was killed because it used too much memory."""
 OVER_MEMORY = "used more than its memory limit"
 """The beginning of the error line of a container that Argo calls OOMKilled, because the last line of its output does not say why."""
+_number = re.compile(r"(?<!exit code )(?<![\w.])\d[\w.]*")
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 
@@ -37,6 +38,13 @@ def with_error_line(message: str, line: str) -> str:
 def is_exit_code(message: str) -> bool:
     """Whether Argo's message says only that a program failed, not why."""
     return bool(_exit_code.match(message))
+
+
+def without_numbers(why: str) -> str:
+    """The reason of a failure without its numbers (but with its exit code): in a sweep they are those of the point, so failures whose
+    reasons differ in nothing else are equal.
+    """
+    return _number.sub("#", why)
 
 
 def _exception(lines: Sequence[str]) -> str:

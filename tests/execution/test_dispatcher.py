@@ -65,3 +65,16 @@ def test_points_that_have_failed_are_counted_while_their_workflow_runs(tmp_path,
         running.carry_out([], display, total=4)
     assert seen[:3] == [("Running", 1)] * 3
     assert client.whole.count("metadata.name,status.nodes") == 3
+
+
+def test_points_that_were_done_before_a_run_is_taken_up_are_not_counted_in_its_rate(tmp_path):
+    rows = [PointRow(f"p{number}", number, f"p{number}", {}) for number in range(4)]
+    with RunRecord.create(tmp_path, "run", {}) as record:
+        record.add_points(rows)
+        record.assign(WorkflowRow("run-1", "points", 4), rows)
+        client = Client()
+        client.polls = 1
+        later = Dispatcher(client, record, None, {})
+        later.join()
+        state = later.progress(4)
+    assert (state.done, state.done_before) == (2, 2)

@@ -144,6 +144,11 @@ def test_equal_failures_take_one_line_of_a_screen():
     assert (text.count("main: E1"), text.count("main: E2")) == (1, 1)
     assert "✘ t-1 and 2 more: main: E1" in text
     assert all(f"✔ t-{n}" in text for n in (0, 3, 6))
+    numbered = [(f"t-{n}", "Failed", f"main: nu {n / 10} is too large") for n in range(5)]
+    assert (
+        "✘ t-0 and 4 more: main: nu 0.0"
+        in draw_progress(progress(state("Failed", *numbered)), 1.0, UNICODE, (80, 24)).plain
+    )
 
 
 def test_what_a_task_waits_for_is_said_once_in_a_pipe():

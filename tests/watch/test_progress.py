@@ -46,6 +46,12 @@ def test_what_runs_longer_than_all_before_is_not_told_to_end_at_once():
     assert progress(seen).remaining(100.0) == 90.0
 
 
+def test_what_was_done_before_a_run_goes_on_says_nothing_of_its_rate():
+    seen = replace(progress(document(15, 20)), done_before=10)
+    assert seen.remaining(10.0) == 10.0
+    assert replace(seen, done_before=13).remaining(10.0) is None
+
+
 def test_no_guess_from_two_tasks():
     assert progress(document(2, 20)).remaining(10.0) is None
 

@@ -111,6 +111,7 @@ class Dispatcher:
         self.watcher: Watcher | None = None
         self.ended: list[tuple[WorkflowRow, str]] = []
         self._started = time.time()
+        self._done_before = 0  # points that were done when this process took up the run
         self._count_at = time.monotonic() + _FIRST_COUNT
         self._stopped: set[str] = set()
         self._failures_in_a_row = 0
@@ -127,7 +128,7 @@ class Dispatcher:
             if row.phase and row.phase not in UNSUCCESSFUL:
                 continue
             try:
-                phase = self._phase(row.name)[0]
+                phase, share = self._phase(row.name)
             except Refused as refused:
                 if refused.code != faults.NOT_FOUND:
                     raise
@@ -136,12 +137,13 @@ class Dispatcher:
                 continue
             if phase == row.phase:
                 continue
-            self.in_flight[row.name] = InFlight(row, phase, joined=True)
+            self.in_flight[row.name] = InFlight(row, phase, share, joined=True)
             if phase in COMPLETED:
                 self._settle(row.name)
         self._failures_in_a_row = 0  # earlier failures say nothing of the points to come
         self.failures.clear()
         self.lost = None  # of workflows that have ended before: the plan decides about all of their points
+        self._done_before = self.progress(total=0).done
 
     # --- sending -----------------------------------------------------------------------------------------------------
     def send(self, batch: Batch) -> str:
@@ -356,7 +358,7 @@ class Dispatcher:
             points = counts.get(row.name, Counter()).total() if row.role == "points" else row.points
             shares.append(Share(row.name, phase, points, 1.0 if flight is None else flight.share))
         state = joint_progress(self.record.name, self.client.namespace, shares, total=total, started=self._started)
-        state = replace(state, waiting=self._stall.reasons(shares))
+        state = replace(state, waiting=self._stall.reasons(shares), done_before=self._done_before)
         statuses = sum(counts.values(), Counter())
         failed = sum(self._failed_points(name, of_workflow) for name, of_workflow in counts.items())
         if state.phase == "Failed" and set(statuses) <= {DONE} and shares[-1].phase == DONE:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.names import pod_name
-from hera_utils.error_lines import OOM_KILLED, error_line, is_exit_code, with_error_line
+from hera_utils.error_lines import OOM_KILLED, error_line, is_exit_code, with_error_line, without_numbers
 from hera_utils.errors import HeraUtilsError
 from hera_utils.runs.outcome import Failure, Outcome
 from hera_utils.runs.script_places import ScriptPlaces
@@ -20,7 +20,6 @@ MOST_FAILURES = 5
 LAST_LINES = 10
 _MOST_NAMES = 5
 _FILE_OF_INLINE_SCRIPT = '"/argo/staging/script"'
-_number = re.compile(r"(?<!exit code )(?<![\w.])\d[\w.]*")
 _executors_end = re.compile(r"Error: (?:exit status \d+|signal: [\w ]+)$")
 _no_module = re.compile(r"^ModuleNotFoundError: No module named '([\w.]+)'")
 _no_file = re.compile(r"^FileNotFoundError: .*: '(.+)'$")
@@ -141,13 +140,13 @@ def _entry(failure: Failure, log: Sequence[str] = ()) -> FailureEntry:
 
 def group_equal_failures(failures: Iterable[FailureEntry]) -> list[list[FailureEntry]]:
     """Groups of failures with the same template and message, and the same log if the message is only an exit code. In the order of their
-    first failures. Numbers in a message do not count (but its exit code does): in a sweep they are those of the point.
+    first failures. Numbers in a message do not count.
     """
     groups: dict[tuple[str, ...], list[FailureEntry]] = {}
     for failure in failures:
         # without a log it is unknown whether the cause was the same
         cause = (failure.log or (failure.id,)) if is_exit_code(failure.why) else ()
-        groups.setdefault((failure.template, _number.sub("#", failure.why), *cause), []).append(failure)
+        groups.setdefault((failure.template, without_numbers(failure.why), *cause), []).append(failure)
     return list(groups.values())
 
 

@@ -11,6 +11,7 @@ from hera_utils.argo import timestamps
 from hera_utils.argo.annotations import RAN
 from hera_utils.argo.node_tree import Branch, tree
 from hera_utils.argo.phases import COMPLETED, ENDED, RUNNING, SUCCEEDED, UNSUCCESSFUL, phase_or_pending
+from hera_utils.error_lines import without_numbers
 from hera_utils.watch.waits import is_starting, waiting_sentences_of
 
 Json = dict[str, Any]
@@ -29,6 +30,7 @@ class Progress:
     unit: what is counted, "" for tasks. failed_unit: the unit of `failed` if it is neither tasks nor `unit` (`workflow`).
     cpu_left: estimated seconds of processor time of the remaining tasks, from the measured ones; None if too few are measured.
     starting: whether tasks wait, none runs, and one has been placed and is about to run.
+    done_before: number of tasks that were done at `started` (of a run that goes on, `started` is when this process took it up).
     waiting: the reason why tasks cannot start (`Unschedulable: …`) → the names of those tasks, empty if they have no node yet.
     """
 
@@ -51,6 +53,7 @@ class Progress:
     cpu_left: float | None = None
     last_end: float | None = None
     starting: bool = False
+    done_before: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -72,9 +75,10 @@ class Progress:
         If no task has ended for longer than this estimate, the running tasks are longer than the finished ones: the estimate is then
         the time since the last end.
         """
-        if self.is_over or self.done < LEAST_BASE or self.done >= self.total:
+        since_start = self.done - self.done_before
+        if self.is_over or since_start < LEAST_BASE or self.done >= self.total:
             return None
-        left = elapsed * (self.total - self.done) / self.done
+        left = elapsed * (self.total - self.done) / since_start
         if self.started is None or self.last_end is None:
             return left
         return max(left, elapsed - (self.last_end - self.started))
@@ -165,12 +169,15 @@ def _rows(branch: Branch) -> tuple[Branch, ...]:
 
 
 def count_equal_failures(rows: tuple[Branch, ...]) -> tuple[tuple[Branch, ...], Counter[str]]:
-    """(the rows, with only the first of the tasks that failed for the same reason; the label of that first → number of the others)."""
+    """(the rows, with only the first of the tasks that failed for the same reason, whatever numbers it names; the label of that first →
+    number of the others).
+    """
     firsts: dict[str, Branch] = {}
     others: Counter[str] = Counter()
     lines = []
     for row in rows:
-        first = firsts.setdefault(row.why, row) if row.phase in UNSUCCESSFUL and row.message and not row.parts else row
+        failed = row.phase in UNSUCCESSFUL and row.message and not row.parts
+        first = firsts.setdefault(without_numbers(row.why), row) if failed else row
         if first is row:
             lines.append(row)
         else:
