@@ -449,7 +449,7 @@ def test_results_are_a_table_that_can_be_sorted(url, platform, tab):
     head, *rows = tab.run(TABLE)
     assert head == ["Task", "Status", "a", "kind", "__proto__", "y", "seconds"], "what is the same for all is left out"
     assert rows[2] == ["p-2", "✔ Succeeded", "2", "c", "-2", "1", "0.75"], "the true time"
-    assert rows[11] == ["p-11", "✘ Failed", "11", "c", "-11", "", ""]
+    assert rows[11] == ["p-11", "✘ Failed", "11", "c", "-11", "", "3"]
     press(tab, "y")
     press(tab, "y")
     assert [row[0] for row in tab.run(TABLE)[1:4]] == ["p-10", "p-9", "p-8"], (
@@ -474,6 +474,15 @@ def test_results_of_a_loop_are_in_the_order_of_its_items(url, platform, tab):
     tab.open(f"{url}/workflows/argo/r?tab=results")
     tab.until("document.querySelectorAll('.results tr').length === 6")
     assert [row[0] for row in tab.run(TABLE)[1:]] == [f"p({n}:x)" for n in (0, 1, 2, 10, 11)]
+
+
+def test_results_are_in_the_order_of_the_script(url, platform, tab):
+    document = put(platform, *map(point, (3, 10, 2, 1)), phase="Succeeded", until=20.0)
+    document["spec"]["templates"][0]["dag"]["tasks"] = [{"name": f"p-{n}", "template": "point"} for n in (1, 3, 2, 10)]
+    platform.put("Workflow", document)
+    tab.open(f"{url}/workflows/argo/r?tab=results")
+    tab.until("document.querySelectorAll('.results tr').length === 5")
+    assert [row[0] for row in tab.run(TABLE)[1:]] == ["p-1", "p-3", "p-2", "p-10"]
 
 
 def test_of_thousands_of_results_the_first_are_shown_and_all_are_saved(url, platform, tab):

@@ -92,5 +92,9 @@ def test_the_list_of_runs_says_why_nothing_of_a_run_runs():
     assert remarks_on(Client(waiting), [waiting]) == {"wf": f"{CORE})"}
     going = run(("a", "Running"), ("b", "Pending", f"{CORE})"))
     assert remarks_on(Client(going), [going]) == {}
+    starting = run(("a", "Pending"), ("b", "Pending", f"{CORE})"))
+    assert remarks_on(Client(starting), [starting]) == {"wf": ""}
+    starting = run(("a", "Pending"), ("b", "Pending", f"{CORE})"), ("c", "Pending", LOCK))
+    assert remarks_on(Client(starting), [starting]) == {"wf": LOCK}
     suspended = run(("a", "Pending", f"{CORE})"), spec={"suspend": True})
     assert remarks_on(Client(suspended), [suspended]) == {"wf": SUSPENDED}

@@ -243,7 +243,7 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
     """
     from hera_utils.watch.progress import is_suspended
     from hera_utils.watch.progress_text import SUSPENDED
-    from hera_utils.watch.waits import waiting_sentences_of
+    from hera_utils.watch.waits import is_ordinary, is_starting, waiting_sentences_of
 
     going = [workflow for workflow in workflows if phase_of(workflow) == "Running"]
     remarks = {
@@ -258,7 +258,9 @@ def remarks_on(client: ArgoClient, workflows: Sequence[Json]) -> dict[str, str]:
         if is_suspended(document):
             remarks[name] = SUSPENDED
         elif not any(n.get("type") == "Pod" and n.get("phase") == "Running" and not n.get("daemoned") for n in nodes):
-            remarks[name] = next(iter(waiting_sentences_of(document)), "")
+            starting = is_starting(document)
+            reasons = [why for why in waiting_sentences_of(document) if not (starting and is_ordinary(why))]
+            remarks[name] = reasons[0] if reasons else ""
     return remarks
 
 

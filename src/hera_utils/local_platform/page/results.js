@@ -5,6 +5,13 @@ const MOST_RESULTS = 500; // rows that are shown; the file has all
 const keyOf = ({ role, name }) => `${role}.${name}`;
 const itemOf = (node) => Number((/\((\d+):/.exec(node.displayName || "") || [])[1] || 0); // work(12:x) is the twelfth item of a loop
 
+/** The number of each task's name in the templates, which are in the order of the script. Nodes come in no order. */
+const placesOf = (run) => {
+  const templates = ((run.status || {}).storedWorkflowTemplateSpec || run.spec || {}).templates || [];
+  const names = templates.flatMap(({ dag, steps }) => (dag ? dag.tasks || [] : (steps || []).flat())).map(({ name }) => name);
+  return new Map([...names.entries()].reverse().map(([place, name]) => [name, place])); // of equal names the first
+};
+
 class ResultsView {
   /** choose(id): a task is to be looked at. */
   constructor(name, choose) {
@@ -30,7 +37,8 @@ class ResultsView {
     this.of.hidden = templates.length < 2;
     const options = templates.map(([name, tasks]) => make("option", { value: name, selected: name === known[0] }, `${name} (${tasks.length})`));
     if (document.activeElement !== this.choice) this.choice.replaceChildren(...options); // an open list is left alone
-    this.tasks = known[1].sort((one, other) => itemOf(one) - itemOf(other)); // nodes come in no order
+    const places = placesOf(run), placeOf = (node) => places.get((node.displayName || "").replace(/\(.*/, "")) ?? places.size;
+    this.tasks = known[1].sort((one, other) => placeOf(one) - placeOf(other) || itemOf(one) - itemOf(other));
     this.columns = Object.values(tableOf(this.tasks, nodes).columns);
     this.heads();
     this.fill();

@@ -38,7 +38,7 @@ const tableOf = (tasks, nodes) => {
   const column = (rows, role) => (name) => columnOf(name, role, rows.map((row) => row[name] ?? null));
   const given = names(inputs).map(column(inputs, "input")).filter(varies);
   const found = names(outputs).map(column(outputs, "output")).map((one) => (given.some((input) => input.name === one.name) ? { ...one, name: `outputs.${one.name}` } : one));
-  const took = { name: "seconds", role: "measure", numeric: true, values: tasks.map((node) => (done(node) ? secondsOf(lastAttempt(node, nodes)) : null)) };
+  const took = { name: "seconds", role: "measure", numeric: true, values: tasks.map((node) => (node.finishedAt ? secondsOf(lastAttempt(node, nodes)) : null)) };
   const axes = given.filter((one, n) => one.numeric || !given.some((other, k) => k !== n && (other.numeric || k < n) && decides(other, one))).map((one) => one.name);
   return { columns: Object.fromEntries([...given, ...found, took].map((one) => [one.name, one])), rows: tasks.map((_, n) => n), axes };
 };
