@@ -60,8 +60,8 @@ def html_of(progress: Progress, elapsed: float) -> str:
         for row in rows
         if len(progress.rows) > 1 or row.label != progress.name or row.phase in UNSUCCESSFUL
     ]
-    if said := others_text(not_shown, progress, UNICODE):
-        cells.append(said)
+    if counts := others_text(not_shown, progress, UNICODE):
+        cells.append(counts)
     if cells:
         parts.append(f"<div>{' &ensp; '.join(cells)}</div>")
     parts += [f"<div>{escape(note)}</div>" for note in waiting_sentences(progress, UNICODE).values()]

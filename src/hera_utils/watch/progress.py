@@ -195,8 +195,8 @@ def choose_rows(rows: tuple[Branch, ...], limit: int) -> tuple[tuple[Branch, ...
         return rows, Counter()
     states = [_state(row) for row in rows]
     eventful = [index for state in _EVENTFUL for index, its in enumerate(states) if its == state]
-    shown = sorted(eventful[:limit])
-    return tuple(rows[index] for index in shown), Counter(states) - Counter(states[index] for index in shown)
+    chosen = sorted(eventful[:limit])
+    return tuple(rows[index] for index in chosen), Counter(states) - Counter(states[index] for index in chosen)
 
 
 _EVENTFUL = ("failed", "running")

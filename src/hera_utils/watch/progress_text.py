@@ -112,8 +112,8 @@ def row_text(row: Branch, symbols: Symbols, others: int = 0) -> str:
 
 def others_text(others: Mapping[str, int], progress: Progress, symbols: Symbols) -> str:
     """`… 280 waiting, 112 done`; "" if nothing is to be said. others: state → number of the rows that are not shown."""
-    told = (state for state in _STATES if others.get(state) and not (progress.is_over and state in _SUCCESSFUL))
-    counts = ", ".join(f"{others[state]} {state}" for state in told)
+    states = (state for state in _STATES if others.get(state) and not (progress.is_over and state in _SUCCESSFUL))
+    counts = ", ".join(f"{others[state]} {state}" for state in states)
     return f"{symbols.more} {counts}" if counts else ""
 
 

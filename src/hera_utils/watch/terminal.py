@@ -166,8 +166,8 @@ def _tasks(text: Text, progress: Progress, symbols: Symbols, size: tuple[int, in
             used += len(cell) + 2 if not number else width  # nothing follows a wrapped text on its last line
     for line in lines[: max(0, most)]:
         _append(text, line)
-    if said := others_text(not_shown, progress, symbols):
-        text.append(f"\n  {said}", style="dim")
+    if counts := others_text(not_shown, progress, symbols):
+        text.append(f"\n  {counts}", style="dim")
 
 
 def _wrap(text: str, width: int) -> list[str]:
