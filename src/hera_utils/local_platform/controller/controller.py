@@ -496,11 +496,12 @@ class Controller:
             self.effects.record_event(turn, about(active.run), "Warning", "FailedScheduling", message)
 
     def _note_status(self, turn: Turn, pod: StoredPod, event: Event) -> None:
-        status = pod_object.status_after(pod.document, pod.status, event)
+        ran = isinstance(event, PodFinished) and event.start is not None
+        before = {} if ran else json.loads(pod.status)  # an event with start and end needs no status before
+        status = pod_object.status_after(pod.document, before, event)
         if status is None:
             return
-        ran = isinstance(event, PodFinished) and event.start is not None
-        count_pod_phases(self.effects.metrics, pod, status, ran=ran)
+        count_pod_phases(self.effects.metrics, pod.namespace, before, status, ran=ran)
         changed = pod._replace(status=encode(status))
         turn.put_pod(changed)
         if not isinstance(event, PodFinished):

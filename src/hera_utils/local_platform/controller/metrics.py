@@ -6,7 +6,6 @@ earlier metric of the name is refused with Argo's message. Source: workflow/metr
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,6 @@ from typing import Any
 from hera_utils.argo import timestamps
 from hera_utils.interpreter.commands import EmitMetric
 from hera_utils.interpreter.state import Run
-from hera_utils.local_platform.storage.records import StoredPod
 
 Json = dict[str, Any]
 
@@ -170,10 +168,10 @@ def measure_step(metrics: Metrics, run: Run) -> Iterator[None]:
         metrics.observe("workflowtemplate_runtime", took, RUNTIME_BUCKETS, **which)
 
 
-def count_pod_phases(metrics: Metrics, pod: StoredPod, status: Json, *, ran: bool) -> None:
+def count_pod_phases(metrics: Metrics, namespace: str, before: Json, status: Json, *, ran: bool) -> None:
     """Count the phase of a pod's next status, if it is another one. ran: the pod was Running in between, without a status of its own."""
     phase = status.get("phase")
     if ran:
-        metrics.count("pods_total_count", phase="Running", namespace=pod.namespace)
-    if phase and (ran or json.loads(pod.status).get("phase") != phase):
-        metrics.count("pods_total_count", phase=phase, namespace=pod.namespace)
+        metrics.count("pods_total_count", phase="Running", namespace=namespace)
+    if phase and before.get("phase") != phase:
+        metrics.count("pods_total_count", phase=phase, namespace=namespace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -47,22 +46,21 @@ def _owners(name: str, uid: str) -> list[Json]:
     ]  # fmt: skip
 
 
-def status_after(body: Json, status: str, event: Event) -> Json | None:
-    """The pod's status after an event of its runtime; None when it does not change. status: the text of the status before."""
+def status_after(body: Json, before: Json, event: Event) -> Json | None:
+    """The pod's status after an event of its runtime; None when it does not change. before: its status until then."""
     if isinstance(event, PodFinished):
         if event.start is not None:
             return status_when_finished(body, event, timestamps.text(event.start.at), ip=event.start.ip or IP)
-        before = json.loads(status)
-        return status_when_finished(body, event, before.get("startTime"), ip=str(before.get("podIP") or IP))
+        return status_when_finished(body, event, before.get("startTime"), ip=_ip_of(before))
     if isinstance(event, PodWaiting):
-        if json.loads(status).get("phase") == "Running":
+        if before.get("phase") == "Running":
             return None
         return status_when_pending(body, event.at, message=event.message)
     if isinstance(event, PodStarted):
         return status_when_running(body, event.at, ip=event.ip, states=event.containers)
     if isinstance(event, PodProgressed) and event.containers:
-        started = {"startTime": start} if (start := start_of(status)) else {}
-        return status_when_running(body, event.at, ip=_ip_of(status), states=event.containers) | started
+        started = {"startTime": start} if (start := before.get("startTime")) else {}
+        return status_when_running(body, event.at, ip=_ip_of(before), states=event.containers) | started
     return None
 
 
@@ -178,10 +176,5 @@ def _container(container: Json, state: Json, *, ready: bool, image_id: str = "")
     }
 
 
-def _ip_of(status_text: str) -> str:
-    return str(json.loads(status_text).get("podIP") or IP)
-
-
-def start_of(status_text: str) -> str | None:
-    started = json.loads(status_text).get("startTime")
-    return str(started) if started else None
+def _ip_of(status: Json) -> str:
+    return str(status.get("podIP") or IP)
