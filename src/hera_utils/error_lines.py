@@ -14,7 +14,8 @@ OOM_KILLED = "OOMKilled (exit code 137)"
 """The end of Argo's message for a container that was killed because it used too much memory."""
 OVER_MEMORY = "used more than its memory limit"
 """The beginning of the error line of a container that Argo calls OOMKilled, because the last line of its output does not say why."""
-_number = re.compile(r"(?<!exit code )(?<![\w.])\d[\w.]*")
+NUMBERS = re.compile(r"(?<!exit code )(?<![\w.])\d[\w.]*")
+"""Matches the numbers of a message that do not count when failures are compared, in Python and on the page of a run."""
 _exit_code = re.compile(r"^[\w.-]+: Error \(exit code \d+\)$")
 
 
@@ -44,7 +45,7 @@ def without_numbers(why: str) -> str:
     """The reason of a failure without its numbers (but with its exit code): in a sweep they are those of the point, so failures whose
     reasons differ in nothing else are equal.
     """
-    return _number.sub("#", why)
+    return NUMBERS.sub("#", why)
 
 
 def _exception(lines: Sequence[str]) -> str:

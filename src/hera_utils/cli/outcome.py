@@ -53,7 +53,7 @@ def send_notification(client: ArgoClient, name: str) -> None:
 
 def _suggest_fixes(client: ArgoClient, document: Json, run: Outcome, again: str) -> list[str]:
     """The fix, by the cause. A retry runs the submitted workflow again, so it only helps if the workflow itself was not the cause."""
-    from hera_utils.runs.failure_kind import FailureCause, cause_of
+    from hera_utils.runs.failure_cause import FailureCause, cause_of
     from hera_utils.runs.record import RUN_LABEL
 
     command, cause = client.connection.command, cause_of(run)

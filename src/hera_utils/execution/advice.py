@@ -8,7 +8,7 @@ from hera_utils.errors import RunFailed
 from hera_utils.execution.run import Run
 from hera_utils.platforms.connection import Connection
 from hera_utils.runs.come_back import describe_return
-from hera_utils.runs.failure_kind import FailureCause, cause_of
+from hera_utils.runs.failure_cause import FailureCause, cause_of
 from hera_utils.runs.outcome import phase_as_verb
 from hera_utils.settings.command_line import CommandLine
 

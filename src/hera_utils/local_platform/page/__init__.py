@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from functools import lru_cache
 from importlib import resources
 
 from starlette.responses import PlainTextResponse, Response
 
 from hera_utils import pictures
+from hera_utils.error_lines import NUMBERS
 
 _SCRIPTS = (
     "api.js", "address.js", "elements.js", "sorting.js", "tree.js", "times.js", "log.js", "sweep.js", "timeline.js", "graph.js",
@@ -34,7 +36,10 @@ def _page() -> tuple[bytes, dict[str, str]]:
         return folder.joinpath(name).read_text("utf-8")
 
     style = read("style.css") + pictures.style()
-    script = "\n".join([*map(read, _SCRIPTS[:-1]), pictures.module("pictures", *_PICTURES), read(_SCRIPTS[-1])])
+    numbers = f'const NUMBERS = new RegExp({json.dumps(NUMBERS.pattern)}, "g");'
+    script = "\n".join(
+        [numbers, *map(read, _SCRIPTS[:-1]), pictures.module("pictures", *_PICTURES), read(_SCRIPTS[-1])]
+    )
     text = read("page.html").replace("/*style*/", style).replace("/*script*/", script)
     policy = (
         f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; connect-src 'self'; img-src data:; "

@@ -8,14 +8,14 @@ const reasonOf = (node, nodes) => {
   return UNSUCCESSFUL.includes(node.phase) ? (last[RAN] || {}).errorLine || "" : "";
 };
 
-/** [{node, text, others}]: the first task of each kind of failure, in the order of their ends, and how many failed alike. Numbers of a
-    message do not count, but its exit code does: as in runs/failure_summary.py. */
+/** [{node, text, others}]: the first task of each kind of failure, in the order of their ends, and how many failed alike. NUMBERS of
+    a message (error_lines.py) do not count. */
 const failuresOf = (nodes) => {
   const failed = tasksOf(nodes).filter((node) => UNSUCCESSFUL.includes(node.phase)), kinds = new Map();
   failed.sort((a, b) => ((a.finishedAt || "~") < (b.finishedAt || "~") ? -1 : 1));
   for (const node of failed) {
     const last = lastAttempt(node, nodes), text = [last.message || node.message || node.phase, reasonOf(node, nodes)].filter(Boolean).join(": ");
-    const key = JSON.stringify([node.templateName, text.replace(/(?<!exit code )(?<![\w.])\d[\w.]*/g, "#")]);
+    const key = JSON.stringify([node.templateName, text.replace(NUMBERS, "#")]);
     if (kinds.has(key)) kinds.get(key).others += 1; else kinds.set(key, { node, text, others: 0 });
   }
   return [...kinds.values()];

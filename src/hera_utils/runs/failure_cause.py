@@ -1,4 +1,4 @@
-"""The kind of a failure, which decides what to do: run the same again, or change something first. Pure."""
+"""The cause of a failure, which decides what to do: run the same again, or change something first. Pure."""
 
 from __future__ import annotations
 

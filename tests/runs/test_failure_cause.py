@@ -3,7 +3,7 @@
 import pytest
 from documents import pod, run
 
-from hera_utils.runs.failure_kind import FailureCause, cause_of
+from hera_utils.runs.failure_cause import FailureCause, cause_of
 from hera_utils.runs.outcome import outcome
 
 
