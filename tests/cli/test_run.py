@@ -94,6 +94,45 @@ def test_a_link_is_shown_once(run):
     assert (answer.stdout + answer.stderr).count("/workflows/") == 1
 
 
+HTTPX = """
+import requests
+class AsyncClient:
+    def __init__(self, **options):
+        pass
+    async def request(self, method, **options):
+        answer = requests.request(method, **options)
+        answer.is_success = answer.ok
+        return answer
+"""
+ASYNCHRONOUS = """
+import asyncio
+from hera.workflows.models import WorkflowCreateRequest
+async def one(name):
+    with Workflow(generate_name=name, entrypoint="c", workflows_service=AsyncWorkflowsService()) as w:
+        Container(name="c", image="busybox", command=["true"])
+    {send}
+async def both():
+    print(await asyncio.gather(one("a-"), one("b-")))
+asyncio.run(both())
+"""
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        "return (await w.async_create(poll_interval=1)).status.phase",
+        "service = w.workflows_service\n    made = await service.create_workflow(WorkflowCreateRequest(workflow=w.build()))\n"
+        "    return type(await service.get_workflow(made.metadata.name)).__name__",
+    ],
+)
+def test_what_heras_asynchronous_service_sends_runs_once(run, local_platform, tmp_path, send):
+    """What its own create_workflow had sent was submitted again."""
+    pytest.importorskip("hera.workflows.async_service")
+    (tmp_path / "httpx.py").write_text(HTTPX)  # what `hera[async-client]` installs
+    assert run(ASYNCHRONOUS.format(send=send)).stdout.count("✔ Succeeded") == 2
+    assert names(local_platform) == ["a-", "b-"]
+
+
 AT_THE_END = "\nimport atexit, sys\natexit.register(lambda: print(*sys.modules))"
 
 

@@ -5,12 +5,14 @@ and a script can be checked without sending anything.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from hera_utils.errors import NoRun
+from hera_utils.platforms.hera_classes import services_of_hera
 from hera_utils.settings.script_host import script_host
 
 Wrapper = Callable[..., Any]
@@ -66,7 +68,7 @@ class ScriptRecording:
 @contextmanager
 def record_script(recording: ScriptRecording) -> Iterator[None]:
     """Inside, everything that Hera builds and submits is recorded."""
-    from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowsService, WorkflowTemplate
+    from hera.workflows import ClusterWorkflowTemplate, CronWorkflow, Workflow, WorkflowTemplate
 
     replaced: list[tuple[Any, str, Any]] = []
 
@@ -77,16 +79,17 @@ def record_script(recording: ScriptRecording) -> Iterator[None]:
             setattr(owner, name, functools.wraps(original)(around(original, recording)))
 
     wrap(Workflow, "__post_init__", _record_building)
-    wrap(Workflow, "create", _record_creation)
-    wrap(Workflow, "async_create", _record_async_creation)
+    for name in ("create", "async_create"):
+        wrap(Workflow, name, _record_creation)
     for kind in (WorkflowTemplate, ClusterWorkflowTemplate, CronWorkflow):
         for name in ("create", "update"):
             wrap(kind, name, _record_storing)
     wrap(Workflow, "get_workflow_link", _record_link)
-    wrap(WorkflowsService, "__init__", _record_service)
-    for name in ("create_workflow", "submit_workflow"):
-        wrap(WorkflowsService, name, _record_submission)
-    wrap(WorkflowsService, "get_workflow", _record_request)
+    for service in services_of_hera():
+        wrap(service, "__init__", _record_service)
+        for name in ("create_workflow", "submit_workflow"):
+            wrap(service, name, _record_submission)
+        wrap(service, "get_workflow", _record_request)
     try:
         yield
     finally:
@@ -120,9 +123,22 @@ def _record_creation(original: Wrapper, recording: ScriptRecording) -> Wrapper:
         if recording.sending:
             return original(self, *arguments, **options)
         self.name = self.name or f"{self.generate_name}unsent"
-        return self.build()
+        return _answer(original, self.build())
 
     return create
+
+
+def _answer(original: Wrapper, value: Any) -> Any:
+    """A value as `original` would give it: a coroutine function gives something to be awaited."""
+
+    async def later() -> Any:
+        return value
+
+    return later() if _is_asynchronous(original) else value
+
+
+def _is_asynchronous(original: Wrapper) -> bool:
+    return inspect.iscoroutinefunction(inspect.unwrap(original))
 
 
 def _record_link(original: Wrapper, recording: ScriptRecording) -> Wrapper:
@@ -139,20 +155,6 @@ def _record_service(original: Wrapper, recording: ScriptRecording) -> Wrapper:
         original(self, *arguments, **options)
 
     return make
-
-
-def _record_async_creation(original: Wrapper, recording: ScriptRecording) -> Wrapper:
-    async def create(self: Any, *arguments: Any, **options: Any) -> Any:
-        recording.submitted.add(id(self))
-        recording.look(self)
-        if not recording.sending:
-            return self.build()
-        recording.announce()
-        workflow = await original(self, *arguments, **options)
-        recording.add(workflow.metadata.namespace or self.namespace, workflow.metadata.name)
-        return workflow
-
-    return create
 
 
 def _record_storing(original: Wrapper, recording: ScriptRecording) -> Wrapper:
@@ -175,12 +177,18 @@ def _record_request(original: Wrapper, recording: ScriptRecording) -> Wrapper:
 
 
 def _record_submission(original: Wrapper, recording: ScriptRecording) -> Wrapper:
+    def add(service: Any, workflow: Any) -> Any:
+        recording.add(workflow.metadata.namespace or service.namespace, workflow.metadata.name)
+        return workflow
+
+    async def add_later(service: Any, answer: Any) -> Any:
+        return add(service, await answer)
+
     def send(self: Any, *arguments: Any, **options: Any) -> Any:
         if not recording.sending:
-            return arguments[0].workflow if arguments else options["req"].workflow
+            return _answer(original, (arguments[0] if arguments else options["req"]).workflow)
         recording.announce()
-        workflow = original(self, *arguments, **options)
-        recording.add(workflow.metadata.namespace or self.namespace, workflow.metadata.name)
-        return workflow
+        answer = original(self, *arguments, **options)
+        return add_later(self, answer) if _is_asynchronous(original) else add(self, answer)
 
     return send

@@ -54,14 +54,14 @@ def extend_hera() -> None:
     for kind in (Workflow, WorkflowTemplate, CronWorkflow):
         _extend(kind, "build", _building)
     _extend(Workflow, "to_yaml", _writing)
-    for service in _services():
+    for service in services_of_hera():
         _extend(service, "__init__", _making_a_service)
         for name, method in list(vars(service).items()):
             if not name.startswith("_") and inspect.isfunction(method) and name != "close":
                 _extend(service, name, _calling)
 
 
-def _services() -> Iterator[type]:
+def services_of_hera() -> Iterator[type]:
     import hera.workflows
 
     for name in ("WorkflowsService", "AsyncWorkflowsService"):
