@@ -200,7 +200,7 @@ def test_a_module_of_a_package_is_told_how_to_run(user, tmp_path):
     process = user.process("run", folder / "m.py", stderr=subprocess.PIPE)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert f"(from lab.flows.MODULE import …), and run it with PYTHONPATH={tmp_path}" in said
+    assert f"cd {tmp_path} && hera-utils run -m lab.flows.m" in said
 
 
 def test_a_cron_workflow_is_listed_shown_suspended_and_deleted(user):

@@ -104,4 +104,6 @@ def resume_command(folder: Path | None, start: Sequence[str]) -> str:
         return ""
     if not script or any(MASK in word for word in words):
         return ""
-    return CommandLine(tuple(start), os.path.relpath(script), words).with_flags("--resume")
+    as_module = facts.get("module")
+    before = (*start, "-m") if as_module else tuple(start)
+    return CommandLine(before, as_module or os.path.relpath(script), words).with_flags("--resume")

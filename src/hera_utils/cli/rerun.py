@@ -96,7 +96,8 @@ def _run_script(client: ArgoClient, recorded: RecordedRun, settings: Any, runs: 
     assert script is not None
     script_path = Path(os.path.relpath(script))
     print_note(f"running {script if str(script_path).startswith('..') else script_path} {' '.join(words)}".rstrip())
-    host = ScriptHost(given_settings(), launch_of(script, words), detach=detach, deadline=deadline(), runs=runs)
+    module, launch = recorded.module, launch_of(script, words, module=recorded.module)
+    host = ScriptHost(given_settings(), launch, detach=detach, deadline=deadline(), runs=runs, module=module)
     return run_script_to_end(client, settings, script, words, host=host)
 
 

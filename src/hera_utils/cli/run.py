@@ -34,6 +34,12 @@ Json = dict[str, Any]
 @click.argument(
     "words", metavar="SCRIPT [ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED, shell_complete=complete_with("files")
 )
+@click.option(
+    "-m",
+    "module",
+    metavar="PACKAGE.MODULE",
+    help="Run a script by its name as a module, as `python -m` does; what follows is its own, as after SCRIPT.",
+)
 @click.option("--detach", is_flag=True, help="Submit, print the name of the run, and exit.")
 @click.option(
     "--from",
@@ -67,6 +73,7 @@ def command(words: tuple[str, ...], **flags: Any) -> int:
 class RunFlags:
     """The flags of the command besides the settings."""
 
+    module: str | None
     detach: bool
     stored: str | None
     parameter_file: Path | None
@@ -86,11 +93,13 @@ class RunFlags:
 class RunRequest:
     """What a command line asks to run.
 
-    script: the script or the workflow file; None with `--from`. arguments: the words after it. documents: those of a workflow file.
-    assignments: parameters for the documents, as NAME=VALUE. launch: the command line that asks for the same again.
+    script: the script or the workflow file; None with `--from`. module: the whole name of a script that is named as a module, else "".
+    arguments: the words after it. documents: those of a workflow file. assignments: parameters for the documents, as NAME=VALUE.
+    launch: the command line that asks for the same again.
     """
 
     script: Path | None
+    module: str
     arguments: Sequence[str]
     flags: RunFlags
     documents: Sequence[Json]
@@ -117,7 +126,14 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
             client.list(limit=1, fields="metadata.name")
         make_namespace(settings, connection)
         if request.script is not None and request.is_script:
-            host = ScriptHost(given_settings(), request.launch, detach=flags.detach, deadline=deadline(), runs=runs)
+            host = ScriptHost(
+                given_settings(),
+                request.launch,
+                detach=flags.detach,
+                deadline=deadline(),
+                runs=runs,
+                module=request.module,
+            )
             return run_script_to_end(
                 client, settings, request.script, request.arguments, host=host, checked=not flags.no_preflight
             )
@@ -127,10 +143,11 @@ def _run(words: Sequence[str], flags: RunFlags) -> int:
 
 def _request_of(words: Sequence[str], flags: RunFlags) -> RunRequest:
     """Reads the workflow file, or compiles the script, so that a bad one starts no server."""
-    script, arguments = _script_of(words, flags.stored)
+    script, module, arguments = _script_of(words, flags)
     documents = _documents_of(script, flags.parameter_file, strict=flags.strict) if script else []
     assignments = _assignments(arguments, flags.parameter_file) if documents or flags.stored else []
-    return RunRequest(script, arguments, flags, documents, assignments, launch_of(script, arguments, *flags.words))
+    launch = launch_of(script, arguments, *flags.words, module=flags.module or "")
+    return RunRequest(script, module, arguments, flags, documents, assignments, launch)
 
 
 def _assignments(arguments: Sequence[str], parameter_file: Path | None) -> list[str]:
@@ -172,17 +189,24 @@ def make_namespace(settings: CLIContext, connection: Connection) -> None:
         print_note(f"hera-utils: {line}")
 
 
-def launch_of(script: Path | None, arguments: Sequence[str], *flags: str) -> CommandLine:
-    """The command line that repeats this run, with the settings that were typed."""
+def launch_of(script: Path | None, arguments: Sequence[str], *flags: str, module: str = "") -> CommandLine:
+    """The command line that repeats this run, with the settings that were typed. module: the name after `-m`, if the script has one."""
     apart = ("--",) if "--" in sys.argv else ()  # the words after it are the script's, even if they look like our flags
-    before = ("hera-utils", "run", *flags, *words_of(given_settings()))
-    return CommandLine(before, "" if script is None else str(script), (*apart, *arguments))
+    before = ("hera-utils", "run", *flags, *words_of(given_settings()), *(["-m"] if module else []))
+    return CommandLine(before, module or ("" if script is None else str(script)), (*apart, *arguments))
 
 
-def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, Sequence[str]]:
-    """(the script or file, the words after it) of the command line; with `--from` all words are parameters."""
-    if stored is not None:
-        return None, words
+def _script_of(words: Sequence[str], flags: RunFlags) -> tuple[Path | None, str, Sequence[str]]:
+    """(the script or file, its whole name if it is named as a module, the words after it); with `--from` all words are parameters."""
+    if flags.stored is not None and flags.module:
+        raise SettingsError("-m and --from both name what to run", fix="leave one of them out")
+    if flags.stored is not None:
+        return None, "", words
+    if flags.module:
+        from hera_utils.cli.script_module import find_module
+
+        name, script = find_module(flags.module)
+        return script, name, words
     if not words:
         raise SettingsError("no script is named", fix="write hera-utils run SCRIPT, or --from workflowtemplate/NAME")
     if words[0].startswith("-"):
@@ -190,7 +214,7 @@ def _script_of(words: Sequence[str], stored: str | None) -> tuple[Path | None, S
             f"hera-utils run has no option {words[0]}",
             fix="see hera-utils run --help; the script's own arguments follow its name",
         )
-    return Path(words[0]), words[1:]
+    return Path(words[0]), "", words[1:]
 
 
 def _documents_of(script: Path, parameter_file: Path | None, *, strict: bool) -> list[Json]:

@@ -5,6 +5,8 @@ the workflow that it built and did not submit.
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import linecache
 import os
 import re
@@ -106,16 +108,13 @@ def execute(
     recording: by default one whose workflows are sent. host: describes the command that runs the script; the recording becomes its
     observer. command: the method of a Connection. After the host's deadline WaitTimeout is raised in the script when it asks for its runs.
     """
-    code = read_script(path)
-    module = types.ModuleType("__main__")
-    module.__file__ = str(path)
-    module.__dict__["__builtins__"] = __builtins__
-    sys.modules["__main__"] = module
-    sys.argv = Arguments([str(path), *arguments])
-    # as `python script.py` does; the script does not need the folder of the hera-utils command
-    sys.path[0:1] = [str(path.parent.resolve())]
     recording = recording or ScriptRecording()
     host = replace(host or ScriptHost(), observer=recording.experiment_runs)
+    code, module = read_script(path), _main_module(path, host.module)
+    sys.modules["__main__"] = module
+    sys.argv = Arguments([str(path), *arguments])
+    # as `python script.py` and `python -m` do; the script does not need the folder of the hera-utils command
+    sys.path[0:1] = _folders_of_imports(path, host.module)
     command = command or (lambda *words: " ".join(("hera-utils", *words)))
 
     def check_deadline() -> None:
@@ -125,6 +124,8 @@ def execute(
     recording.waits = check_deadline
     with hosting(host), record_script(recording):
         try:
+            if module.__package__:
+                importlib.import_module(module.__package__)
             exec(code, module.__dict__)  # running the user's script is the purpose of the command
         except HeraUtilsError:
             raise
@@ -135,6 +136,25 @@ def execute(
         except Exception as error:  # noqa: BLE001  the script may raise anything
             raise error_of_script(error, path) from None
     return recording
+
+
+def _main_module(path: Path, name: str) -> types.ModuleType:
+    """An empty `__main__` for a script. name: its name as a module of a package, "" if it runs as a file."""
+    module = types.ModuleType("__main__")
+    module.__file__ = str(path)
+    module.__dict__["__builtins__"] = __builtins__
+    if name:
+        module.__spec__ = importlib.util.spec_from_file_location(name, path)
+        module.__package__ = name.rpartition(".")[0]
+    return module
+
+
+def _folders_of_imports(path: Path, name: str) -> list[str]:
+    """The folders in which a script's imports are looked for first: its own; of a module the current one, and the one of its package."""
+    folder = path.resolve().parent
+    return (
+        list(dict.fromkeys([os.getcwd(), str([folder, *folder.parents][name.count(".")])])) if name else [str(folder)]
+    )
 
 
 def interruption_with_advice(
@@ -273,7 +293,7 @@ def _fix_of(error: Exception, path: Path, frames: types.TracebackType | None) ->
         return f"install what provides `{name}` for {sys.executable}, or correct the import"
     if isinstance(error, ImportError) and "no known parent package" in str(error):
         package, folder = _package_of(path)
-        return f"import by whole names (from {package}.MODULE import …), and run it with PYTHONPATH={shlex.quote(str(folder))}"
+        return f"run it as a module of its package: cd {shlex.quote(str(folder))} && hera-utils run -m {package}.{path.stem}"
     if type(error).__module__.partition(".")[0] in ("requests", "httpx") and type(error).__name__.startswith("Connect"):
         return "check the network; where the script means the Argo server, write workflow.workflows_service.host: the run's own"
     if (variable := _unset_variable(frames)) is not None:

@@ -45,13 +45,17 @@ def mark_flags_of_script(
     """
     place = _place_of_script(words, takes_value)
     end = words.index("--") if "--" in words else len(words)
-    if place is None or place >= end or not words[place].endswith(".py"):
+    if place is None or place >= end:
         return list(words)
+    words = [f"{_MARK}{word}" if word == "-m" and number > place else word for number, word in enumerate(words)]
+    is_module = words[:place][-1:] == ["-m"]
+    if not (is_module or words[place].endswith(".py")):
+        return words
     parsed, after, own = list(words[: place + 1]), list(words[place + 1 : end]), None
     for number, word in enumerate(after):
         flag, equals, _ = word.partition("=")
         if _normalize(flag) in takes_value:
-            own = declared(Path(words[place])) if own is None else own
+            own = declared(_file_of(words[place], is_module=is_module)) if own is None else own
             if flag in own:
                 parsed.append(_MARK + word)
                 if _normalize(flag) not in settings:
@@ -63,16 +67,28 @@ def mark_flags_of_script(
 
 
 def _place_of_script(words: Sequence[str], takes_value: Mapping[str, bool]) -> int | None:
-    """The index of the first word that is neither a flag nor a flag's value; None if there is none, or `--from` replaces the script."""
+    """The index of the first word that is neither a flag nor a flag's value, or that is the value of `-m`; None if there is none, or
+    `--from` replaces the script.
+    """
     place = 0
     while place < len(words):
         flag, equals, _ = words[place].partition("=")
         if flag == "--from":
             return None
+        if flag == "-m":  # as for `python -m`, the module is the script, and what follows is its own
+            return place + 1
         if not flag.startswith("-"):
             return place
         place += 2 if takes_value.get(_normalize(flag)) and not equals else 1
     return None
+
+
+def _file_of(script: str, *, is_module: bool) -> Path:
+    if not is_module:
+        return Path(script)
+    from hera_utils.cli.script_module import find_module
+
+    return find_module(script)[1]
 
 
 def _normalize(flag: str) -> str:

@@ -429,6 +429,7 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
         "experiment": experiment.name or name_of_experiment(key, in_script=bool(main)),
         "key": key,
         "script": str(Path(main).absolute()) if main else "",
+        "module": _name_as_module(),
         "arguments": remove_secrets(sys.argv[1:]),
         **platform_facts(context, namespace),
         "authors": [author.text for author in authors_of(experiment.authors or context.authors or "")],
@@ -444,6 +445,12 @@ def run_facts(experiment: Experiment, key: str, context: CLIContext, namespace: 
             "hera": version_of("hera"),
         },
     }
+
+
+def _name_as_module() -> str:
+    """The whole name of the script that runs, if `python -m` or `hera-utils run -m` started it as a module of a package; else ""."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    return "" if spec is None or not spec.parent else str(spec.name)
 
 
 def platform_facts(context: CLIContext, namespace: str) -> Json:

@@ -250,6 +250,7 @@ def _content(
         script=source if any(file.path == source for file in files) else "",
         origin=Path(os.path.relpath(script, folder)).as_posix() if script else "",
         arguments=run.facts.get("arguments"),
+        module=str(run.facts.get("module") or ""),
         inputs=_inputs(run),
         outputs=list(dict.fromkeys(name for row in results for name in row.outputs)),
         images=images_of(run.documents),

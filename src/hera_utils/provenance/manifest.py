@@ -98,10 +98,10 @@ class ManifestContent:
     """The content of a manifest.
 
     script: the main source's path in the crate, "" for none; arguments: of its command line; origin: the path relative to the crate
-    where the script was. inputs: name → value (an axis: the list of its values). outputs: names. versions: software → version.
-    images: name → the description of its stand-in, "" for none. facts: name → text (commit, platform…). usage: resource → amount.
-    agent: the name of the person who ran it. authors: of the crate. license: an SPDX identifier, an address, or words. tasks: those
-    that began. outside: files outside the crate.
+    where the script was; module: its name if it ran as one of a package. inputs: name → value (an axis: the list of its values).
+    outputs: names. versions: software → version. images: name → the description of its stand-in, "" for none. facts: name → text
+    (commit, platform…). usage: resource → amount. agent: the name of the person who ran it. authors: of the crate. license: an SPDX
+    identifier, an address, or words. tasks: those that began. outside: files outside the crate.
     """
 
     run: str
@@ -113,6 +113,7 @@ class ManifestContent:
     script: str = ""
     origin: str = ""
     arguments: Sequence[str] | None = None
+    module: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     images: Mapping[str, str] = field(default_factory=dict)
@@ -427,6 +428,8 @@ def _facts(content: ManifestContent) -> dict[str, str]:
     facts = dict(content.facts)
     if content.origin:
         facts["script"] = content.origin
+    if content.module:
+        facts["module"] = content.module
     if content.arguments is not None:
         facts["arguments"] = json.dumps(list(content.arguments), ensure_ascii=False)
     return facts

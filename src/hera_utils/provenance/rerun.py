@@ -33,14 +33,16 @@ class RecordedRun:
     """The run that a manifest describes.
 
     folder: of the crate. script: the script's path at the time, None when no script is known; arguments: its command line, None when
-    it is not known. sources: path relative to the script's folder → sha256. workflows: documents, in order; last: names of those that
-    ran after all others (gather). versions: software → version; packages: name → version.
+    it is not known. module: the script's whole name if it ran as a module, else "". sources: path relative to the script's folder →
+    sha256. workflows: documents, in order; last: names of those that ran after all others (gather). versions: software → version;
+    packages: name → version.
     """
 
     run: str
     folder: Path
     script: Path | None
     arguments: tuple[str, ...] | None
+    module: str
     sources: Mapping[str, str]
     workflows: tuple[Json, ...]
     last: frozenset[str]
@@ -97,6 +99,7 @@ def _recorded_run(folder: Path, entities: Mapping[str, Json], action: Json) -> R
                 [str(word) for word in arguments if word not in _FLAGS_NOT_REPEATED], _SETTINGS_OF_THE_REPEATING_USER
             )
         ),
+        module=_module_of(origin, facts.get("module", "")),
         sources={
             key.removeprefix("script/"): str(entity.get("sha256", ""))
             for key, entity in entities.items()
@@ -113,6 +116,12 @@ def _recorded_run(folder: Path, entities: Mapping[str, Json], action: Json) -> R
         },
         packages=packages_of(folder),
     )
+
+
+def _module_of(script: Path | None, name: str) -> str:
+    """A script's name as a module; "" if its file cannot have that name: a manifest may be a stranger's."""
+    words = tuple(name.split("."))
+    return name if script is not None and script.resolve().with_suffix("").parts[1:][-len(words) :] == words else ""
 
 
 def _document(folder: Path, key: str) -> Json:

@@ -19,7 +19,8 @@ class ScriptHost:
     launch: the command that starts the script like this again, None if there is none. detach: whether the command returns once a run
     is submitted. deadline: until when it waits (a watch.deadline.Deadline), None for no limit.
     observer: called with an engine and its experiment before the engine does anything; it may end the script.
-    runs: the names of the runs that the script has begun so far, or found to be complete already.
+    runs: the names of the runs that the script has begun so far, or found to be complete already. module: the whole name of the script as
+    a module of a package; "" if it runs as a file.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class ScriptHost:
     deadline: Any = None
     observer: Callable[[Any, Any], None] = lambda engine, experiment: None
     runs: list[str] = field(default_factory=list)
+    module: str = ""
 
 
 _hosts: list[ScriptHost] = [ScriptHost()]
