@@ -443,7 +443,11 @@ class ExecutionEngine:
         """Write them for a run whose process was killed before it could."""
         from hera_utils.provenance.manifest import NAME
 
-        if run.record is not None and not (run.record / NAME).exists() and session.has_inputs_of(run.record):
+        if (
+            run.record is not None
+            and not (run.record / NAME).exists()
+            and session.earlier_runs.has_same_inputs(run.record)
+        ):
             self._write_files_of_run(session, run)
             self.reporter.ended(session.client, run)
 

@@ -16,10 +16,11 @@ from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.dispatcher import Dispatcher
+from hera_utils.execution.earlier_runs import record_end
 from hera_utils.execution.history import Decisions, History, LastResult, script_folder
 from hera_utils.execution.search_plan import SearchPlan
 from hera_utils.execution.search_replay import Replay, Round, Rounds
-from hera_utils.execution.session import Caller, Session, close_record
+from hera_utils.execution.session import Caller, Session
 from hera_utils.execution.step_watch import StepWatch
 from hera_utils.execution.trials import RecordedTrials, outputs_of, point_of, trial_as_json, trial_of
 from hera_utils.experiment.layout import Layout
@@ -84,7 +85,7 @@ class SearchSession(Session):
         in_flight, self.record, self.dispatcher = self.dispatcher.in_flight, None, None
         name = record.name
         if not in_flight:
-            close_record(record)
+            record_end(record)
         record.close()
         if in_flight:
             raise SettingsError(

@@ -8,7 +8,6 @@ submit          send what may run at once, without waiting for it
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import sys
@@ -17,14 +16,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.argo.names import generated_name
 from hera_utils.argo.phases import UNSUCCESSFUL, phase_of
 from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError, WaitTimeout
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
-from hera_utils.execution.cautions import warn_of_unusable_records
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
@@ -64,7 +62,7 @@ from hera_utils.results.secrecy import holds_secret, secrets_of
 from hera_utils.runs.come_back import explain_lost_server
 from hera_utils.runs.file_facts import FileFacts
 from hera_utils.runs.notes import read_notes, write_notes
-from hera_utils.runs.record import DONE, PointRow, RunRecord, records
+from hera_utils.runs.record import DONE, PointRow, RunRecord
 from hera_utils.runs.record_folders import remember_run
 from hera_utils.settings.command_line import CommandLine
 from hera_utils.settings.resolve import CLIContext
@@ -72,6 +70,9 @@ from hera_utils.settings.secret import Secret
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.watch.display import Display
 from hera_utils.wording import counted, first_of
+
+if TYPE_CHECKING:
+    from hera_utils.execution.earlier_runs import EarlierRuns
 
 Json = dict[str, Any]
 
@@ -174,74 +175,27 @@ class Session:
             self.definition, self.estimate, decide(self.definition, self.estimate, history, self.fingerprinter, files)
         )
 
+    @cached_property
+    def earlier_runs(self) -> EarlierRuns:
+        from hera_utils.execution.earlier_runs import EarlierRuns  # imported here because few runs resume
+
+        return EarlierRuns(self.runs, self.facts, self.compared_inputs, self.advice, self.reporter)
+
     def _join_earlier_runs(self) -> History:
-        """Ask the platform for the workflows of unfinished runs, record their ends, and continue the newest of these runs."""
-        newest = True
-        self.reporter.lines(warn_of_unusable_records(self.runs, self.facts))
-        for folder in records(self.runs):
-            try:
-                record = RunRecord.open(folder)
-            except HeraUtilsError:
-                continue  # disregarded_records has named it
-            ended = bool(record.facts.get("ended"))
-            if identity(record.facts) != identity(self.facts) or (
-                ended and not (newest and _has_failed_workflow(record))
-            ):
-                newest = newest and identity(record.facts) != identity(self.facts)
-                record.close()
-                continue
-            self._join(record, newest=newest, ended=ended)
-            newest = False
+        """Continue the newest unfinished run, if it is this one; what all earlier runs have computed."""
+        joined = self.earlier_runs.join(self._dispatcher, self._continues_run)
         history = history_of(self.runs, self.facts)
-        if self.record is None or self.dispatcher is None:
+        if joined is None:
             return history
+        self.record, self.dispatcher = joined
         in_flight = [row.id for name in self.dispatcher.in_flight for row in self.record.points(workflow=name)]
         return replace(history, in_flight=frozenset(in_flight))
-
-    def _join(self, record: RunRecord, *, newest: bool, ended: bool) -> None:
-        """Record what has ended of an unfinished run. Continue the run if it is the newest and not complete, else close its record."""
-        record.drive()
-        dispatcher = self._dispatcher(record)
-        dispatcher.join()
-        others = self._describe_other_inputs(record)
-        goes_on = self._continues_run(record, dispatcher)
-        if newest and not others and (dispatcher.in_flight if ended else goes_on):
-            record.update(ended=None, phase="")
-            self.record, self.dispatcher = record, dispatcher
-        elif dispatcher.in_flight:
-            record.close()
-            raise SettingsError(
-                f"the run {record.name} of this experiment is still going{f', with other inputs ({others})' if others else ''}",
-                fix=self.advice.wait_or_stop(record.name),
-            )
-        else:
-            if newest and others and not ended and goes_on:
-                why = f"its inputs differ ({others})"
-                self.reporter.lines([f"{record.name} stays unfinished, because {why}: this is a new run"])
-            close_record(record)
-            record.close()
 
     def _continues_run(self, record: RunRecord, dispatcher: Dispatcher) -> bool:
         """Whether some part of a run still runs or was not sent."""
         waiting = "" in record.counts_by_status()
         gathered = any(row.role == "gather" for row in record.workflows())
         return bool(dispatcher.in_flight or waiting or (self.definition.gather is not None and not gathered))
-
-    def _describe_other_inputs(self, record: RunRecord) -> str:
-        """How a run's inputs differ from the present ones, "" if they do not: one run has one set of constants and points."""
-        if record.facts.get("inputs_digest") == self.facts["inputs_digest"]:
-            return ""
-        before, now = record.facts.get("inputs") or {}, self.facts["inputs"]
-        names = []
-        for group, what in self.compared_inputs:
-            old, new = before.get(group) or {}, json.loads(json.dumps(now.get(group) or {}, default=str))
-            names += [f"{what} {name}" for name in {**old, **new} if old.get(name) != new.get(name)]
-        return first_of(names, 3) or "other points"
-
-    def has_inputs_of(self, folder: Path) -> bool:
-        """Whether the run with this record folder has the same inputs."""
-        with RunRecord.open(folder) as record:
-            return not self._describe_other_inputs(record)
 
     def _refuse_conflicting_writes(self, record: RunRecord) -> None:
         """Raise SettingsError if another run still goes on and writes the same files: readers could get the files of either run."""
@@ -253,7 +207,7 @@ class Session:
             return
         way = self.advice.wait_or_stop(conflict.run)
         with contextlib.suppress(HeraUtilsError), RunRecord.open(self.runs / conflict.run) as other:
-            if identity(other.facts) == identity(self.facts) and not self._describe_other_inputs(other):
+            if identity(other.facts) == identity(self.facts) and not self.earlier_runs.describe_other_inputs(other):
                 way = f"join it: {self.advice.resume()}; or {way}"
         raise SettingsError(
             f"the run {conflict.run} is still going, and this one would write {conflict.files()} as well",
@@ -572,18 +526,3 @@ class Session:
         assert self.record is not None
         sent = [row.phase for row in self.record.workflows() if row.role == "gather"]
         return bool(sent) and sent[-1] not in UNSUCCESSFUL
-
-
-def _has_failed_workflow(record: RunRecord) -> bool:
-    """Whether a workflow of a run failed: it may have been retried since."""
-    return any(row.phase in UNSUCCESSFUL for row in record.workflows())
-
-
-def close_record(record: RunRecord) -> None:
-    """Record that a run which no process follows any more has ended."""
-    states = record.counts_by_status()
-    phases = [row.phase for row in record.workflows()]
-    gathered = not record.facts.get("gather") or any(row.role == "gather" for row in record.workflows())
-    searched = bool((record.facts.get("inputs") or {}).get("search"))  # a search might have chosen more points
-    complete = set(states) <= {DONE} and phases[-1:] == ["Succeeded"] and gathered and not searched
-    record.update(ended=time.time(), phase="Succeeded" if complete else "Failed")
