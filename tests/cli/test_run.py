@@ -133,6 +133,26 @@ def test_what_heras_asynchronous_service_sends_runs_once(run, local_platform, tm
     assert names(local_platform) == ["a-", "b-"]
 
 
+def test_a_kubernetes_client_of_the_script_reaches_the_cluster_of_the_run(run, local_platform, tmp_path):
+    """It found no kubeconfig, or the one of another cluster."""
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "config").write_text("current-context: other")
+    text = """
+from hera.workflows import models
+from kubernetes import client, config
+config.load_kube_config()
+api = client.CoreV1Api()
+api.create_namespaced_config_map("NAMESPACE", {"metadata": {"name": "words"}, "data": {"word": "salut"}})
+word = models.EnvVar(name="W", value_from=models.EnvVarSource(config_map_key_ref=models.ConfigMapKeySelector(name="words", key="word")))
+with Workflow(generate_name="k-", entrypoint="c") as w:
+    Container(name="c", image="busybox", command=["sh", "-c", "echo $W"], env=[word])
+w.create(wait=True, poll_interval=1)
+(pod,) = api.list_namespaced_pod("NAMESPACE", label_selector=f"workflows.argoproj.io/workflow={w.name}").items
+print(api.read_namespaced_pod_log(pod.metadata.name, "NAMESPACE", container="main"))
+"""
+    assert "salut" in run(text.replace("NAMESPACE", local_platform.connection.namespace)).stdout
+
+
 AT_THE_END = "\nimport atexit, sys\natexit.register(lambda: print(*sys.modules))"
 
 

@@ -1,5 +1,6 @@
 """Somebody's script, run as `__main__`: what it sees, what is written down, how its mistakes are told."""
 
+import os
 import sys
 
 import pytest
@@ -120,6 +121,13 @@ def test_a_script_that_is_no_python(tmp_path):
         execute(script(tmp_path, "if:"), [])
     with pytest.raises(SettingsError, match="cannot be read"):
         execute(tmp_path / "absent.py", [])
+    (tmp_path / "cells.ipynb").write_text('{"cells": null}')
+    with pytest.raises(SettingsError, match="is a notebook") as notebook:
+        execute(tmp_path / "cells.ipynb", [])
+    assert notebook.value.fix == f"make a script of it: jupyter nbconvert --to script {tmp_path}/cells.ipynb"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SettingsError, match="is a pipe"):
+        execute(tmp_path / "pipe", [])
     (tmp_path / "null.py").write_bytes(b"a\x00b")
     with pytest.raises(SettingsError):
         execute(tmp_path / "null.py", [])

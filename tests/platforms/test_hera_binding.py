@@ -43,7 +43,8 @@ def workflow(**options):
 
 def test_bound_and_restored(double):
     global_config.token = lambda: "asked only when needed"
-    with bind_hera(replace(double.connection, service_account="argo-user", verify_tls=False)):
+    with bind_hera(replace(double.connection, service_account="argo-user", verify_tls=False)) as binding:
+        assert repr(binding) == f"HeraBinding({double.url}, namespace lyon)"  # below the cell of a notebook
         assert global_config.host == double.url + "/"
         assert (global_config.token, global_config.namespace) == ("planted-token-5e1f", "lyon")
         assert (global_config.service_account_name, global_config.verify_ssl) == ("argo-user", False)

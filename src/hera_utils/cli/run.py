@@ -209,6 +209,8 @@ def _script_of(words: Sequence[str], flags: RunFlags) -> tuple[Path | None, str,
         return script, name, words
     if not words:
         raise SettingsError("no script is named", fix="write hera-utils run SCRIPT, or --from workflowtemplate/NAME")
+    if words[0] == "-":
+        raise SettingsError("no script is read from standard input", fix="save it as a file: hera-utils run FILE")
     if words[0].startswith("-"):
         raise SettingsError(
             f"hera-utils run has no option {words[0]}",

@@ -76,6 +76,13 @@ class Arguments(list[str]):
 
 def read_script(path: Path) -> types.CodeType:
     """The compiled script. Raises SettingsError if it does not exist or is no Python."""
+    if path.suffix == ".ipynb":  # JSON, whose text may be Python as well
+        raise SettingsError(
+            f"{path} is a notebook: its cells run in Jupyter",
+            fix=f"make a script of it: jupyter nbconvert --to script {shlex.quote(str(path))}",
+        )
+    if path.is_fifo():
+        raise SettingsError(f"{path} is a pipe, which can be read only once", fix="save the script as a file")
     try:
         return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     except OSError as error:

@@ -86,7 +86,8 @@ def document_of_hera(workflow: Any) -> dict[str, Any]:
 class HeraBinding:
     """A binding of Hera; `restore()`, or the end of a `with`, restores the configuration from before.
 
-    insist: replace a server, token or namespace that the script gives to Hera; `notice` is called once with one line about it.
+    insist: replace a server, token or namespace that the script gives to Hera; `notice` is called once with one line about it. The script's
+    other Kubernetes clients get the cluster of the connection, too.
     """
 
     def __init__(
@@ -104,7 +105,10 @@ class HeraBinding:
         self._replaced: dict[str, None] = {}  # names of the script's own values that were replaced, in order
         self._before = {name: getattr(global_config, name) for name in _NAMES if hasattr(global_config, name)}
         self._before["token"] = _token_as_set(global_config)
-        self._environ = _proxy_exception(connection)
+        self._environ = _proxy_exception(connection) | (_name_cluster(connection) if insist else {})
+
+    def __repr__(self) -> str:  # shown below the cell of a notebook that binds Hera
+        return f"HeraBinding({self.connection.argo_server}, namespace {self.namespace})"
 
     def __enter__(self) -> HeraBinding:
         return self
@@ -256,6 +260,15 @@ def _proxy_exception(connection: Connection) -> dict[str, str | None]:
         hosts = [host for host in (before[name] or "").split(",") if host]
         if "127.0.0.1" not in hosts and "*" not in hosts:
             os.environ[name] = ",".join([*hosts, "127.0.0.1", "localhost"])
+    return before
+
+
+def _name_cluster(connection: Connection) -> dict[str, str | None]:
+    """Let other clients of this process (`kubernetes`, kubectl) reach the cluster of the run; returns the variable's earlier value."""
+    if not connection.kubeconfig:
+        return {}
+    before = {"KUBECONFIG": os.environ.get("KUBECONFIG")}
+    os.environ["KUBECONFIG"] = connection.kubeconfig
     return before
 
 
