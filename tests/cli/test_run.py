@@ -168,7 +168,7 @@ def test_a_plain_script_pays_for_no_cluster_and_no_experiment(run):
         "discovery",
         "kubernetes_http",
         "port_forward",
-        "remote",
+        "remote_server",
         "token_sources",
     }
     assert not loaded & {f"hera_utils.platforms.{name}" for name in of_clusters}

@@ -9,9 +9,10 @@ from hera.workflows import Container, Script, Workflow
 
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import estimate_size, limits_of
+from hera_utils.execution.decisions import Decisions
 from hera_utils.execution.definition import Definition, document_of, environment_of
-from hera_utils.execution.history import Decisions, name_of_experiment, platform_of, run_facts
 from hera_utils.execution.plan import Plan, refuse_too_large
+from hera_utils.execution.run_facts import name_of_experiment, platform_of, run_facts
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.inputs import Inputs, grid

@@ -16,8 +16,8 @@ from hera_utils import ExecutionEngine, Experiment, Inputs, Layout, RunFailed, S
 from hera_utils.execution.cautions import warn_of_unusable_records
 from hera_utils.execution.fingerprints import is_rest_unchanged
 from hera_utils.execution.flags import RunOptions
-from hera_utils.execution.history import script_folder
 from hera_utils.execution.reporter import ConsoleReporter
+from hera_utils.execution.run_facts import script_folder
 from hera_utils.experiment.declarations import reads, writes
 from hera_utils.experiment.environment import Environment, PersistedVolume
 from hera_utils.runs.failure_summary import last_lines_of_failures

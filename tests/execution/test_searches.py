@@ -25,7 +25,7 @@ from hera_utils import (
 )
 from hera_utils.execution import search_session
 from hera_utils.execution.flags import RunOptions
-from hera_utils.execution.history import runs_folder
+from hera_utils.execution.run_facts import runs_folder
 from hera_utils.platforms.argo_client import ArgoClient
 from hera_utils.platforms.connect import connect
 from hera_utils.runs.record import RunRecord, records

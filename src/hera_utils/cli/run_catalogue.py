@@ -63,7 +63,7 @@ def _refuse_missing_folder() -> bool:
 def _entries_of_platform(client: ArgoClient) -> tuple[str, ...]:
     """The identity of the platform, as in the records of its runs."""
     from hera_utils.cli import options
-    from hera_utils.execution.history import platform_facts
+    from hera_utils.execution.run_facts import platform_facts
     from hera_utils.runs.catalogue import platform_of
 
     return platform_of(platform_facts(options.context(), client.namespace))

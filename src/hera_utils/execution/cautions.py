@@ -11,8 +11,8 @@ from typing import Any
 
 from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.execution.declared_files import DeclaredFiles
-from hera_utils.execution.history import identity, script_folder
 from hera_utils.execution.plan import Plan
+from hera_utils.execution.run_facts import identity, script_folder
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.layout import Layout
 from hera_utils.experiment.points import Point

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hera_utils.execution.history import Decisions, History
+from hera_utils.execution.decisions import Decisions
+from hera_utils.execution.history import History
 from hera_utils.experiment.checkpoints import checkpoint_name, fill_in_checkpoints, resolve_marks
 from hera_utils.experiment.declarations import declarations_of_kind
 from hera_utils.experiment.layout import Layout

@@ -13,7 +13,7 @@ from typing import Any
 from hera_utils.csv_files import csv_rows
 from hera_utils.errors import HeraUtilsError
 from hera_utils.execution.fingerprints import Fingerprint
-from hera_utils.execution.history import identity
+from hera_utils.execution.run_facts import identity
 from hera_utils.machine_size import cores
 from hera_utils.runs.record import DONE, RunRecord, records
 from hera_utils.runs.record_files import refuse_special

@@ -15,8 +15,8 @@ from hera_utils.errors import HeraUtilsError, SettingsError
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.cautions import warn_of_unusable_records
 from hera_utils.execution.dispatcher import Dispatcher
-from hera_utils.execution.history import identity
 from hera_utils.execution.reporter import Reporter
+from hera_utils.execution.run_facts import identity
 from hera_utils.runs.record import DONE, RunRecord, records
 from hera_utils.wording import first_of
 

@@ -9,31 +9,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hera_utils.errors import NoRun, RunFailed, SettingsError
 from hera_utils.execution.batches import SizeEstimate, estimate_size, fingerprints_of, largest_document, limits_of
 from hera_utils.execution.cautions import find_cautions, warn_of_unusable_records
 from hera_utils.execution.cost import Cost, earlier_cost
+from hera_utils.execution.decisions import Decisions, decide
 from hera_utils.execution.declared_files import DeclaredFiles, file_uses, files_written_by
 from hera_utils.execution.definition import Definition, environment_of
-from hera_utils.execution.fingerprints import Fingerprinter
+from hera_utils.execution.fingerprints import Fingerprinter, fingerprinter_of
 from hera_utils.execution.flags import RunOptions, add_flags, apply_input_flags, check_layout, point_lines
-from hera_utils.execution.history import (
-    Decisions,
-    decide,
-    fingerprinter_of,
-    history_of,
-    newest_record,
-    run_facts,
-    runs_folder,
-    script_folder,
-    unfinished_run,
-    with_state_of_run,
-)
+from hera_utils.execution.history import history_of, newest_record, unfinished_run, with_state_of_run
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.reporter import ConsoleReporter, NullReporter, Reporter
 from hera_utils.execution.run import Run, collect_run, notification_of_end, stop_run
+from hera_utils.execution.run_facts import run_facts, runs_folder, script_folder
 from hera_utils.execution.session import Caller, Session
 from hera_utils.execution.stored_templates import StoredTemplates, client_without_starting
 from hera_utils.execution.task_graph import draw_graph
@@ -56,7 +47,6 @@ from hera_utils.preflight.finding import Finding
 from hera_utils.preflight.local_images import decide_images_of_documents
 from hera_utils.preflight.local_workflow import add_claims_of_settings
 from hera_utils.preflight.ready import assert_ready
-from hera_utils.preflight.run import Examination, examine, write_role
 from hera_utils.runs.notification import notify
 from hera_utils.runs.record import records
 from hera_utils.settings.command_line import CommandLine, python_launch
@@ -65,6 +55,9 @@ from hera_utils.settings.resolve import CLIContext
 from hera_utils.settings.script_host import script_host
 from hera_utils.watch.deadline import NEVER, Deadline
 from hera_utils.wording import counted
+
+if TYPE_CHECKING:
+    from hera_utils.preflight.run import Examination
 
 
 def main(experiment: Experiment, argv: Sequence[str] | None = None, *, parser: ContextParser | None = None) -> Run:
@@ -335,6 +328,10 @@ class ExecutionEngine:
         return run_facts(definition.experiment, definition.key, self.context, str(self.context.argo_namespace))
 
     def _examine(self, experiment: Experiment) -> Examination:
+        from hera_utils.preflight.run import (
+            examine,  # imported here because a run on this machine needs none of its checks
+        )
+
         remote = self.context.platform != "local"
         document = largest_document(*self._define(experiment)) if remote else None
         environment = environment_of(experiment, self.context)
@@ -458,6 +455,8 @@ class ExecutionEngine:
 
     def _report_findings(self, examination: Examination) -> None:
         if self.options.role and examination.roles:
+            from hera_utils.preflight.run import write_role
+
             write_role(self.options.role, examination)
         self.reporter.findings(examination.findings)
         problems = len(examination.problems)

@@ -14,20 +14,34 @@ fingerprint_diff.py compares two fingerprints.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hera_utils.argo.names import reference_kind
 from hera_utils.argo.template_calls import calls_of
 from hera_utils.argo.template_containers import containers_beside
 from hera_utils.digests import short_digest
+from hera_utils.errors import ResourceError
+from hera_utils.execution.declared_files import DeclaredFiles
+from hera_utils.execution.python_environments import PythonEnvironments
+from hera_utils.execution.run_facts import script_folder
 from hera_utils.experiment.entry_tasks import arguments_of, entry_tasks, items_of
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.task_ownership import TaskOwnership, TaskRef
 from hera_utils.experiment.values import text
+from hera_utils.images.choice import StandIn
+from hera_utils.platforms.run_images import decisions_of
+from hera_utils.provenance.modules import Sources
 from hera_utils.provenance.python_source import without_comments
+from hera_utils.results.secrecy import refuse_secret_literals, secrets_of
+from hera_utils.settings.resolve import CLIContext
+from hera_utils.settings.secret import mask
 
 Json = dict[str, Any]
 Fingerprint = dict[str, Any]
@@ -345,3 +359,50 @@ def _codes_of_stored_templates(references: Iterable[Json], fingerprinter: Finger
 def _with_digest(image: str, digests: Mapping[str, str]) -> str:
     """The image with the digest that is pulled here; the image alone if it is not pulled or names a digest itself."""
     return f"{image}@{digests[image]}" if image in digests and "@" not in image else image
+
+
+def fingerprinter_of(
+    context: CLIContext,
+    files: DeclaredFiles,
+    *,
+    keep_done: bool,
+    secrets: Iterable[str],
+    stored: Callable[[str, str], Json | None],
+) -> Fingerprinter:
+    """keep_done: ignore changes of code. secrets: besides those of the settings. stored: (kind, name) → the stored template."""
+    sources = Sources(script_folder())
+    decisions = decisions_of(context)
+    digests = {image: decision.digest for image, decision in decisions.items() if decision.digest}
+    every_secret = [*context.secrets(), *secrets_of(os.environ), *secrets]
+
+    def interpreter(image: str) -> str:
+        choice = decisions[image].choice if image in decisions else None
+        named = str(choice.settings.get("python") or "current") if isinstance(choice, StandIn) else "current"
+        return named if named != "current" else context.python or sys.executable
+
+    fingerprinter = Fingerprinter(
+        sources,
+        inputs=files.read,
+        digests=digests,
+        code_counts=not keep_done,
+        stored=stored,
+        hides=partial(_is_secret_in, every_secret),
+    )
+    if context.platform == "local":
+        fingerprinter.python = PythonEnvironments(sources, interpreter)
+    else:  # on a cluster the Python of the image runs the task
+        fingerprinter.tagged = set()
+    return fingerprinter
+
+
+def _is_secret_in(secrets: list[str], text: str) -> bool:
+    """Whether a text contains a secret and must not be written into a record."""
+    if mask(text, secrets) != text:
+        return True
+    with contextlib.suppress(ValueError):
+        document = json.loads(text) if text.startswith("{") else {}
+        try:
+            refuse_secret_literals([{"spec": document}])
+        except ResourceError:
+            return True
+    return False

@@ -9,8 +9,8 @@ from typing import Any
 from hera_utils.errors import UnsupportedError
 from hera_utils.execution.batches import HERE, SizeEstimate, bytes_of
 from hera_utils.execution.cost import Cost
+from hera_utils.execution.decisions import Decisions
 from hera_utils.execution.definition import Definition
-from hera_utils.execution.history import Decisions
 from hera_utils.experiment.environment import Environment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.values import as_json_values

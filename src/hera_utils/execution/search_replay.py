@@ -1,7 +1,7 @@
 """Repeats a search from its beginning with the known results: finds how far it came, and which points come next. Sends nothing.
 
 A new sampler gets the same results as before, round by round, so it chooses the same points (decision 39). A point is known
-if it is done, as for every sweep (history.decide), and the outputs of its tasks are known too; if it was stopped early, and nothing that
+if it is done, as for every sweep (decisions.decide), and the outputs of its tasks are known too; if it was stopped early, and nothing that
 it depends on has changed; and, in a run that is continued, also if it failed.
 """
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hera_utils.execution.batches import Limits, SizeEstimate, estimate_size
+from hera_utils.execution.decisions import PART_OF_UNIT, Decisions, changes_since, decide
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.fingerprints import Fingerprint, Fingerprinter
-from hera_utils.execution.history import PART_OF_UNIT, Decisions, History, LastResult, changes_since, decide
+from hera_utils.execution.history import History, LastResult
 from hera_utils.experiment.experiment import Experiment
 from hera_utils.experiment.points import Point
 from hera_utils.experiment.search import SearchProgress, design_of, known_points

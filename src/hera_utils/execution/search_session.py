@@ -13,11 +13,13 @@ from typing import Any
 
 from hera_utils.errors import SettingsError, UnsupportedError
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
+from hera_utils.execution.decisions import Decisions
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.dispatcher import Dispatcher
 from hera_utils.execution.earlier_runs import record_end
-from hera_utils.execution.history import Decisions, History, LastResult, script_folder
+from hera_utils.execution.history import History, LastResult
+from hera_utils.execution.run_facts import script_folder
 from hera_utils.execution.search_plan import SearchPlan
 from hera_utils.execution.search_replay import Replay, Round, Rounds
 from hera_utils.execution.session import Caller, Session

@@ -1,6 +1,6 @@
 """One run of an experiment, from the record to the Run, in this order:
 
-open            read earlier runs, decide what is done already (history.decide), make the plan, open the record
+open            read earlier runs, decide what is done already (decisions.decide), make the plan, open the record
 run             send and follow the batches (dispatcher), once again the points whose pods were lost, then gather
 submit          send what may run at once, without waiting for it
 """
@@ -24,28 +24,19 @@ from hera_utils.errors import Detached, HeraUtilsError, RunFailed, SettingsError
 from hera_utils.execution.advice import Advice
 from hera_utils.execution.batches import Batch, SizeEstimate, batches_of
 from hera_utils.execution.checkpoint_folders import CheckpointFolders
+from hera_utils.execution.decisions import Decisions, changes_since, decide
 from hera_utils.execution.declared_files import DeclaredFiles
 from hera_utils.execution.definition import Definition
 from hera_utils.execution.dispatcher import Dispatcher, SubmitOptions
 from hera_utils.execution.fingerprint_diff import describe_changes
-from hera_utils.execution.fingerprints import Fingerprinter, is_rest_unchanged
+from hera_utils.execution.fingerprints import Fingerprinter, fingerprinter_of, is_rest_unchanged
 from hera_utils.execution.flags import RunOptions
-from hera_utils.execution.history import (
-    Decisions,
-    History,
-    changes_since,
-    decide,
-    fingerprinter_of,
-    history_of,
-    identity,
-    run_facts,
-    runs_folder,
-    script_folder,
-)
+from hera_utils.execution.history import History, history_of
 from hera_utils.execution.plan import Plan, refuse_too_large
 from hera_utils.execution.printed_results import return_printed_results
 from hera_utils.execution.reporter import Reporter
 from hera_utils.execution.run import Run, run_of_dispatcher
+from hera_utils.execution.run_facts import identity, run_facts, runs_folder, script_folder
 from hera_utils.execution.stored_templates import StoredTemplates
 from hera_utils.execution.write_conflicts import WRITES, Writes, find_conflicting_run, writes_of
 from hera_utils.experiment.points import Point
