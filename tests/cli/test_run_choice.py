@@ -80,8 +80,11 @@ def test_every_command_takes_a_beginning(user):
 
 
 def test_deleting_takes_whole_names_and_each_run_once(user):
-    first, second = user.start(SAYS), user.start(SAYS)
-    user.type("watch", first), user.type("watch", second)
+    # Times of a cluster are whole seconds: of two runs of one second the last written is the newest.
+    first = user.start(SAYS)
+    user.type("watch", first)
+    second = user.start(SAYS)
+    user.type("watch", second)
     assert "in full" in user.type("delete", first[:-1], status=2)
     assert user.type("delete", "@latest", "@latest") == f"{second} deleted\n", "the second @latest is the same run"
     assert "there is no run nope" in user.type("delete", first, "nope", status=2)

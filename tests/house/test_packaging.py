@@ -1,8 +1,11 @@
 """What an installation gives: both packages, by the seed's line as well, and by the locks with their hashes."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from hera_utils.settings.files import toml_of
@@ -16,6 +19,14 @@ def test_the_wheel_holds_every_package():
     assert sorted(packages) == sorted(f"src/{path.parent.name}" for path in (ROOT / "src").glob("*/__init__.py"))
     for package in packages:
         assert (ROOT / package / "py.typed").is_file()
+
+
+@pytest.mark.skipif(not (shutil.which("git") and (ROOT / ".git").exists()), reason="this is not a clone of git")
+def test_no_state_folder_is_committed():
+    """A folder that a benchmark or a server made (HERA_UTILS_STATE, a number by mistake) holds its key and its journal."""
+    committed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    of_state = [path for path in committed if path.endswith((".key", ".pem", ".sqlite", "/server.log", "/kubeconfig"))]
+    assert not of_state
 
 
 def test_the_seeds_line_leaves_it_installed():
