@@ -84,6 +84,21 @@ def test_what_is_repeated_has_its_means_in_page_and_markdown():
     )
 
 
+def test_what_methods_differ_by_is_in_page_and_markdown():
+    values = [{"how": how, "seed": str(seed)} for how in ("lu", "qr") for seed in (0, 1, 2)]
+    outputs = [{"y": str(int(one["seed"]) + (one["how"] == "qr") * 0.5 * int(one["seed"]))} for one in values]
+    document = sweep([(one, "Succeeded", given) for one, given in zip(values, outputs, strict=True)])
+    points = tuple(PointRow(f"p{n}", n, "", one) for n, one in enumerate(values))
+    whole = WholeRun("wf", "default", (document,), points=points)
+    results = Results.of_run(whole)
+    tables = page_data(whole, results)["tables"]
+    assert [table["title"] for table in tables] == ["points", "differences by how", "tasks"]
+    assert [bool(table["note"]) for table in tables] == [False, True, False]
+    shown = {column["name"]: column["values"] for column in tables[1]["columns"]}
+    assert shown["difference(y)"] == [None, 0.5]
+    assert "differences to how=lu, with intervals of 95%\n\n| how | n | y | y − lu |" in markdown(whole, results)
+
+
 @pytest.mark.parametrize(
     ("search", "best"),
     [

@@ -13,19 +13,23 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
 from hera_utils.results import exports
-from hera_utils.results.differences_of_means import MeanDifference, differences_of_means
+from hera_utils.results.differences_of_means import MeanDifference, differences_of_choices, differences_of_means
 from hera_utils.results.latex import latex_table
 from hera_utils.results.results import Results
 from hera_utils.results.student_distribution import half_width, probability_within
 from hera_utils.runs.record import PointRow
 
 
-def table(*rows):
+def results(*rows):
     """rows: values of the axes, and y; None: the point failed."""
     outputs = [{} if y is None else {"y": repr(y)} for _, y in rows]
     texts = [{name: str(value) for name, value in values.items()} for values, _ in rows]
     document = sweep([(text, "Succeeded" if one else "Failed", one) for text, one in zip(texts, outputs, strict=True)])
-    return Results.of([document], [PointRow(f"p{n}", n, "", values) for n, (values, _) in enumerate(rows)]).point_table
+    return Results.of([document], [PointRow(f"p{n}", n, "", values) for n, (values, _) in enumerate(rows)])
+
+
+def table(*rows):
+    return results(*rows).point_table
 
 
 def methods(y, *, sizes=(8,), names=("old", "new"), seeds=4):
@@ -131,6 +135,55 @@ def test_each_setting_is_compared_within_itself_and_exported():
         r"\begin{tabular}{rlrrr}", r"\toprule", r"size & method & n & y & y $-$ new \\", r"\midrule",
         r"$8$ & old & $4$ & $11.6 \pm 1.5$ & $-8$ \\",
     ]  # fmt: skip
+
+
+def test_a_script_compares_as_the_command_does(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    run = results(
+        *(
+            ({"size": size, "method": name, "seed": seed}, 1.0 * size * seed + (name == "new") * seed)
+            for size in (8, 16)
+            for name in ("old", "new")
+            for seed in range(4)
+        )
+    )
+    found = run.compare("method")
+    assert (found.reference, found.means.over) == ("old", ("seed",))
+    assert run.compare("size", reference=16, over=["seed"]).reference == "16", "a value of an axis, not its text alone"
+    frame = found.to_pandas()
+    assert frame["difference(y)"].tolist()[1::2] == [1.5, 1.5]
+    assert frame.to_csv(index=False).splitlines()[0] == found.to_csv(tmp_path / "d.csv").splitlines()[0]
+    assert pandas.read_csv(tmp_path / "d.csv")["pairs(y)"].tolist()[1::2] == [4, 4]
+    assert json.loads(found.to_json())[1]["outputs"]["y"]["difference"]["value"] == 1.5
+    assert "<td>new</td>" in found._repr_html_()
+    assert run.mean_over().sheet() == run.mean_over("seed").sheet(), "the seeds are those of the means too"
+
+
+def test_without_repetitions_a_script_is_told_what_to_name():
+    run = results(*(({"method": name, "draw": n}, float(n)) for name in ("old", "new") for n in range(3)))
+    for act in (run.mean_over, lambda: run.compare("method")):
+        with pytest.raises(ResourceError, match="no axis of wf has the name of one that repeats") as caught:
+            act()
+        assert "over=[AXIS]" in caught.value.fix
+    assert run.compare("method", over=["draw"]).by_output["y"][1].value == 0.0
+
+
+def test_what_is_compared_stands_together():
+    made = table(
+        *(({"how": how, "size": n, "seed": s}, float(s)) for how in ("lu", "qr") for n in (8, 16) for s in (0, 1))
+    )
+    sheet = differences_of_means(made, "how", ["seed"]).sheet()
+    assert sheet.header[:2] == ("size", "how")
+    assert [line[:2] for line in sheet.lines] == [("8", "lu"), ("8", "qr"), ("16", "lu"), ("16", "qr")]
+    assert [line[-1] for line in sheet.lines] == ["", "0", "", "0"]
+
+
+def test_a_report_compares_choices_and_not_sizes():
+    made = methods(lambda size, name, seed: float(seed), sizes=(8, 16))
+    assert [found.axis for found in differences_of_choices(made)] == ["method"]
+    many = methods(lambda size, name, seed: float(seed), names=[f"m{n}" for n in range(9)])
+    assert differences_of_choices(many) == [], "of so many each interval would be wide"
+    assert differences_of_choices(methods(lambda size, name, seed: 1.0, seeds=1)) == []
 
 
 def test_latex_reads_any_cell_as_a_text():

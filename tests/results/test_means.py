@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hera_utils.errors import ResourceError
 from hera_utils.results import exports
-from hera_utils.results.means import Mean, means, means_of_run, means_over_seeds, seeds_of
+from hera_utils.results.means import Mean, means, means_over_seeds, seeds_of
 from hera_utils.results.results import Results
 from hera_utils.runs.record import PointRow
 
@@ -96,13 +96,13 @@ def test_the_tasks_of_a_template_have_means_too():
     tasks = [pod(f"wf.fit-{n}", inputs=one, outputs={"y": one["seed"]}) for n, one in enumerate(values)]
     other = pod("wf.sum", inputs={"p": "1"}, templateName="sum")
     results = Results.of([run(*tasks, other)])
-    sheet = means_of_run(results, ["seed"]).sheet()
+    sheet = results.mean_over("seed").sheet()
     assert (sheet.header, sheet.lines) == (("p", "n", "y"), (("1", "2", "0.50 ± 0.50"), ("2", "2", "0.50 ± 0.50")))
     with pytest.raises(ResourceError, match="several templates of wf have the input p") as told:
-        means_of_run(results, ["p"])
+        results.mean_over("p")
     assert told.value.fix == "name one with --template: collect, sum"
     with pytest.raises(ResourceError, match="no template of wf has the inputs p and q"):
-        means_of_run(results, ["p", "q"])
+        results.mean_over("p", "q")
 
 
 def test_what_has_no_mean_is_told():

@@ -16,9 +16,8 @@ from hera_utils.terminal_text import StyledText, visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hera_utils.results.differences_of_means import MeanDifferences
-    from hera_utils.results.means import Means
     from hera_utils.results.results import Results
+    from hera_utils.results.summary import Summary
     from hera_utils.results.terminal_table import Sheet
     from hera_utils.runs.script_places import ScriptPlaces
     from hera_utils.runs.whole_run import WholeRun
@@ -98,7 +97,7 @@ def command(
             run.results(logs=not (over or compare) and output in ("text", "table", "json")), template, by
         )
     if over or compare:
-        _write_means(_compute_means(chosen, over, compare, by), output, to, wide=flags["wide"])
+        _write_summary(_summarize(chosen, over, compare, by), output, to, wide=flags["wide"])
     elif output == "parquet":
         _parquet(lambda path: chosen.to_parquet(path, by=by), to)
     elif output == "csv":
@@ -210,40 +209,27 @@ def _format_tables(results: Results, by: str | None, places: ScriptPlaces, *, wi
     return StyledText("\n".join(lines + ([""] if lines and failed else []) + failed or ["no task has started"]) + "\n")
 
 
-def _compute_means(
-    chosen: Results, over: tuple[str, ...], compare: str | None, by: str | None
-) -> Means | MeanDifferences:
-    from hera_utils.results.differences_of_means import differences_of_means
-    from hera_utils.results.means import means_of_run, seeds_of, table_of_repetitions
-
+def _summarize(results: Results, over: tuple[str, ...], compare: str | None, by: str | None) -> Summary:
     if compare is None:
-        return means_of_run(chosen, over, by=by)
+        return results.mean_over(*over, by=by)
     axis, equals, reference = compare.partition("=")
-    table = table_of_repetitions(chosen, (*over, axis), by=by)
-    over = over or seeds_of(table)
-    if not over:
-        raise ResourceError(
-            f"nothing says how far the differences of {axis} are off: no axis of {chosen.name} has the name of one that repeats the points",
-            fix="name it: --mean-over AXIS; it needs more than one value",
-        )
-    return differences_of_means(table, axis, over, reference if equals else None)
+    return results.compare(axis, reference=reference if equals else None, over=over, by=by)
 
 
-def _write_means(repeated: Means | MeanDifferences, output: str, to: Path | None, *, wide: bool) -> None:
+def _write_summary(summary: Summary, output: str, to: Path | None, *, wide: bool) -> None:
     from hera_utils.cli.tables import Table
-    from hera_utils.results import exports
 
     if output == "parquet":
-        _parquet(lambda path: exports.parquet_file(repeated.table(), path), to)
+        _parquet(summary.to_parquet, to)
     elif output == "csv":
-        write_data(exports.csv_text(repeated.table()), to)
+        write_data(summary.to_csv(), to)
     elif output == "json":
-        write_data(exports.json_of(repeated.as_json()), to)
+        write_data(summary.to_json(), to)
     elif output in ("md", "latex"):
-        write_data(_format_for_paper(repeated.sheet(), output), to)
+        write_data(_format_for_paper(summary.sheet(), output), to)
     else:
         fit = not wide and width() is not None
-        sheet = repeated.sheet(exact=not fit)
+        sheet = summary.sheet(exact=not fit)
         lines = table_lines(Table(sheet.header, sheet.lines, sheet.numeric), fit=fit, all_of_them="--wide, or -o csv")
         write_data(StyledText("\n".join([visible(sheet.title), *lines]) + "\n"), to)
 

@@ -7,9 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from hera_utils.report.graph import build_graph
-from hera_utils.report.page_data import page_data, resources
+from hera_utils.report.page_data import page_data, resources, summaries
 from hera_utils.results.columns import Column
-from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
 from hera_utils.results.terminal_table import Sheet, failure_groups, number, sheets
 from hera_utils.runs.failure_summary import describe_equal_failures
@@ -50,10 +49,9 @@ def markdown(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] =
 
 
 def _sheets(results: Results) -> Iterable[tuple[str, Sheet]]:
-    """(title, sheet): the means over repeated points if there are any, the points, the tasks of each template."""
-    repeated = means_over_seeds(results.point_table)
-    if repeated:
-        sheet = repeated.sheet()
+    """(title, sheet): what sums up repeated points, if there are any; the points, the tasks of each template."""
+    for summary in summaries(results.point_table):
+        sheet = summary.sheet()
         yield escape_text(f"{sheet.title[:1].upper()}{sheet.title[1:]}"), sheet
     for sheet in sheets(results.points, results.tasks):
         yield "Results" if sheet.title == "points" else f"Results of `{escape_code(sheet.title)}`", sheet

@@ -6,7 +6,7 @@ Bounded: at most MOST_ROWS rows per table, LONGEST characters per cell, MOST_FAI
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hera_utils.argo import timestamps
@@ -17,8 +17,10 @@ from hera_utils.report.graph import build_graph
 from hera_utils.report.plots import axes_of, choose_plots
 from hera_utils.results.best_point import best_point
 from hera_utils.results.columns import Column, ResultTable, cell_text
+from hera_utils.results.differences_of_means import differences_of_choices
 from hera_utils.results.means import means_over_seeds
 from hera_utils.results.results import Results
+from hera_utils.results.summary import Summary
 from hera_utils.results.task_results import TaskResult
 from hera_utils.results.terminal_table import failure_groups
 from hera_utils.runs.failure_summary import describe_equal_failures
@@ -56,7 +58,7 @@ def page_data(run: WholeRun, results: Results, facts: Sequence[tuple[str, str]] 
         "seconds": sum(row.seconds or 0.0 for row in results.tasks),
         "retried": sum(row.attempts > 1 for row in results.tasks),
         "workflows": [_workflow(document, run) for document in run.documents],
-        "tables": [_table(table, bounded, start) for table in _tables(bounded)],
+        "tables": [{**_table(table, bounded, start), "note": note} for table, note in _tables(bounded)],
         "timeline": _timeline(tasks, start),
         "graph": _graph(run, results),
         "resources": resources(results.tasks),
@@ -159,11 +161,19 @@ def _workflow(document: Json, run: WholeRun) -> Json:
     }
 
 
-def _tables(results: Results) -> list[ResultTable]:
-    """The tables of points, of the means over repeated points if there are any, and of tasks."""
-    tables = [results.point_table.for_readers()] if results.points else []
-    repeated = means_over_seeds(results.point_table)
-    return [*tables, *([repeated.table().for_readers()] if repeated else []), results.task_table]
+def summaries(points: ResultTable) -> list[Summary]:
+    """Of repeated points: how their choices (methods) differ, else their means; [] if no point repeats another one."""
+    repeated = means_over_seeds(points)
+    return [*differences_of_choices(points)] or ([repeated] if repeated else [])
+
+
+def _tables(results: Results) -> Iterator[tuple[ResultTable, str]]:
+    """(table, what it is in a sentence, or ""): the points, what sums them up if they repeat each other, and the tasks."""
+    if results.points:
+        yield results.point_table.for_readers(), ""
+    for summary in summaries(results.point_table):
+        yield summary.table().for_readers(), summary.sheet().title
+    yield results.task_table, ""
 
 
 def _table(table: ResultTable, results: Results, start_of_run: float | None) -> Json:

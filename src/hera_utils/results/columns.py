@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -46,6 +46,11 @@ class Column:
     @property
     def numeric(self) -> bool:
         return self.kind in ("integer", "number")
+
+    def at_rows(self, rows: Sequence[int]) -> Column:
+        """The column with only these rows, in this order."""
+        nones = frozenset(place for place, row in enumerate(rows) if row in self.nones)
+        return Column(self.name, self.role, tuple(self.cells[row] for row in rows), nones)
 
     def for_readers(self) -> Column:
         """The column with the word None where None is the value: then it is a column of texts. (Programs use `cells`.)"""

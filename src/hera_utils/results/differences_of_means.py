@@ -14,12 +14,14 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable, cell_text
-from hera_utils.results.means import TINY, Mean, Means, digits_of, groups_of, means
+from hera_utils.results.means import TINY, Mean, Means, digits_of, groups_of, means, means_over_seeds
 from hera_utils.results.student_distribution import half_width
+from hera_utils.results.summary import Summary
 from hera_utils.results.terminal_table import Sheet, number
 from hera_utils.wording import counted, did_you_mean
 
 CONFIDENCE = 0.95
+MOST_CHOICES = 8
 _ROUNDING = 1e-13  # relative to a value: an error below this is rounding, and the differences count as equal
 Json = dict[str, Any]
 Values = Mapping[Hashable, float]
@@ -75,7 +77,7 @@ class MeanDifference:
 
 
 @dataclass(frozen=True)
-class MeanDifferences:
+class MeanDifferences(Summary):
     """The means of all groups and their differences to those of the reference, in each setting of the other axes.
 
     means: a group for each setting and value of the axis. reference: the value that the others are compared with. comparisons: the
@@ -127,7 +129,7 @@ class MeanDifferences:
                 ("pairs", tuple(cell and cell.pairs for cell in column)),
             ):
                 columns.append(Column(f"{label}({name})", "output", cells))
-        return ResultTable("differences", tuple(columns))
+        return ResultTable(f"differences by {self.axis}", tuple(columns))
 
     def as_json(self) -> list[Json]:
         """The JSON of the means; each compared output has also a `difference` with to, value, low, high and pairs."""
@@ -153,6 +155,7 @@ def differences_of_means(
     The intervals of one setting and output hold together (Bonferroni). Raises ResourceError if there is no such axis, or if the axis
     has no value `reference`.
     """
+    points = _with_settings_together(points, axis, over)
     repeated = means(points, over)
     compared = next((column for column in repeated.inputs if column.name == axis), None)
     if compared is None:
@@ -180,6 +183,35 @@ def differences_of_means(
         for name in repeated.outputs
     }
     return MeanDifferences(repeated, axis, baseline, comparisons, by_output)
+
+
+def _with_settings_together(points: ResultTable, axis: str, over: Sequence[str]) -> ResultTable:
+    """The table with the points of one setting next to each other, and the compared axis as the last input."""
+    compared = [column for column in points.by_role("input") if column.name == axis]
+    settings = [column for column in points.by_role("input") if column.name not in (axis, *over)]
+    if not compared or not settings:
+        return points
+    groups = groups_of(points, (axis, *over))
+    rows = [row for group in groups for row in group]
+    columns = [column for column in points.columns if column.name != axis or column.role != "input"]
+    after = columns.index(settings[-1]) + 1
+    columns[after:after] = compared
+    return ResultTable(points.title, tuple(column.at_rows(rows) for column in columns))
+
+
+def differences_of_choices(points: ResultTable) -> list[MeanDifferences]:
+    """The comparisons that a report shows unasked: of each axis of 2 to MOST_CHOICES texts (methods, not sizes), if seeds repeat the
+    points and an output is a number.
+    """
+    repeated = means_over_seeds(points)
+    if repeated is None:
+        return []
+    choices = (column for column in repeated.inputs if column.kind == "text")
+    return [
+        differences_of_means(points, column.name, repeated.over)
+        for column in choices
+        if 1 < len({_cell_text(column, row) for row in range(len(column.cells))}) <= MOST_CHOICES
+    ]
 
 
 def _no_such_axis(axis: str, over: Sequence[str], title: str, names: Sequence[str]) -> ResourceError:

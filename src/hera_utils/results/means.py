@@ -12,9 +12,9 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable
-from hera_utils.results.results import Results
+from hera_utils.results.summary import Summary
 from hera_utils.results.terminal_table import Sheet, number, texts
-from hera_utils.wording import did_you_mean, listed
+from hera_utils.wording import did_you_mean
 
 _SEED = re.compile(
     r"(.*_)?(seeds?|replicates?|replication|repetition|reali[sz]ations?|rep)", re.IGNORECASE
@@ -61,7 +61,7 @@ def digits_of(error: float, values: Sequence[float], *, signed: bool = False) ->
 
 
 @dataclass(frozen=True)
-class Means:
+class Means(Summary):
     """over: the axes that repeat. inputs: the other axes, a cell per group. outputs: name → a mean per group, None without a value."""
 
     over: tuple[str, ...]
@@ -119,29 +119,6 @@ def seeds_of(points: ResultTable) -> tuple[str, ...]:
     return named if len(groups) * _FEWEST_REPEATED <= len(points) else ()
 
 
-def means_of_run(results: Results, over: Sequence[str], *, by: str | None = None) -> Means:
-    """The means of the points if there are any, else (or by "tasks") of the tasks of the only template with these inputs."""
-    return means(table_of_repetitions(results, over, by=by), over)
-
-
-def table_of_repetitions(results: Results, names: Sequence[str], *, by: str | None = None) -> ResultTable:
-    """The table whose means `means_of_run` computes. names: inputs that a table of tasks must have."""
-    if results.points and by != "tasks":
-        return results.point_table
-    templates = dict.fromkeys(row.template for row in results if all(name in row.inputs for name in names))
-    if len(templates) != 1:
-        raise ResourceError(
-            f"{'several templates' if templates else 'no template'} of {results.name} {'have' if templates else 'has'} "
-            f"the input{'s' if len(names) > 1 else ''} {listed(names)}",
-            fix=f"name one with --template: {', '.join(templates)}"
-            if templates
-            else "hera-utils results shows the inputs",
-        )
-    table = results.of_template(next(iter(templates))).task_table
-    constant = [column for column in table.by_role("input") if len(set(column.cells)) == 1 and column.name not in names]
-    return ResultTable(table.title, tuple(column for column in table.columns if column not in constant))
-
-
 def means(points: ResultTable, over: Sequence[str]) -> Means:
     """The means of groups of points that differ only in the axes `over`. Raises ResourceError if one is no axis, or if no output is a
     number.
@@ -159,16 +136,8 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
             f"no output of the {points.title} is a number: there is no mean", fix="leave out --mean-over"
         )
     groups = groups_of(points, over)
-    inputs = tuple(
-        Column(
-            name,
-            "input",
-            tuple(column.cells[rows[0]] for rows in groups),
-            frozenset(n for n, rows in enumerate(groups) if rows[0] in column.nones),
-        )
-        for name, column in axes.items()
-        if name not in over
-    )
+    first_rows = [rows[0] for rows in groups]
+    inputs = tuple(column.at_rows(first_rows) for name, column in axes.items() if name not in over)
     return Means(
         tuple(over), inputs, {output.name: tuple(_mean(output, rows) for rows in groups) for output in outputs}
     )

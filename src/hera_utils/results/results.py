@@ -8,18 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from hera_utils.argo.phases import UNSUCCESSFUL
+from hera_utils.errors import ResourceError
 from hera_utils.results import exports
-from hera_utils.results.columns import ResultTable
+from hera_utils.results.columns import ResultTable, cell_text
 from hera_utils.results.notebook import results_html
 from hera_utils.results.point_results import PointResult, point_results, points_of_nodes
 from hera_utils.results.tables import point_table, task_table
 from hera_utils.results.task_results import TaskResult, task_results
 from hera_utils.runs.record import PRUNED, PointRow
 from hera_utils.runs.whole_run import WholeRun
-from hera_utils.wording import counted
+from hera_utils.wording import counted, listed
 
 if TYPE_CHECKING:
     import os
+
+    from hera_utils.results.differences_of_means import MeanDifferences
+    from hera_utils.results.means import Means
 
 Json = dict[str, Any]
 
@@ -138,6 +142,62 @@ class Results(Sequence[TaskResult]):
     def _rows(self, by: str | None) -> Sequence[TaskResult | PointResult]:
         """The rows of `table(by)`."""
         return self.points if self.table(by).title == "points" else self.tasks
+
+    # --- repeated points: the modules are imported when used, because statistics takes long -----------------------------
+
+    def mean_over(self, *axes: str, by: str | None = None) -> Means:
+        """The means over points that differ only in these axes (none named: those of seeds), with standard errors.
+
+        by: "tasks" for the tasks of the only template with these inputs, as in a run without points. Raises ResourceError if
+        nothing repeats, if an axis is none, or if no output is a number.
+        """
+        from hera_utils.results.means import means
+
+        table = self._table_of_repetitions(axes, by)
+        return means(table, axes or self._seeds_of(table, "there is nothing to take means over"))
+
+    def compare(
+        self, axis: str, *, reference: object = None, over: Sequence[str] = (), by: str | None = None
+    ) -> MeanDifferences:
+        """How much the means differ between the values of an axis, from one of them (`reference`, by default the first), with
+        intervals, in each setting of the other axes.
+
+        over: the axes whose values repeat the points, by default those of seeds. by: as in `mean_over`. Raises ResourceError if nothing
+        repeats, or if there is no such axis or value.
+        """
+        from hera_utils.results.differences_of_means import differences_of_means
+
+        table = self._table_of_repetitions((*over, axis), by)
+        over = over or self._seeds_of(table, f"nothing says how far the differences of {axis} are off")
+        return differences_of_means(table, axis, over, None if reference is None else cell_text(reference))
+
+    def _seeds_of(self, table: ResultTable, problem: str) -> tuple[str, ...]:
+        from hera_utils.results.means import seeds_of
+
+        seeds = seeds_of(table)
+        if not seeds:
+            raise ResourceError(
+                f"{problem}: no axis of {self.name} has the name of one that repeats the points",
+                fix="name it: --mean-over AXIS, in Python over=[AXIS]; it needs more than one value",
+            )
+        return seeds
+
+    def _table_of_repetitions(self, names: Sequence[str], by: str | None) -> ResultTable:
+        """The points if there are any, else (or by "tasks") the tasks of the only template with the inputs `names`."""
+        if self.points and by != "tasks":
+            return self.point_table
+        templates = dict.fromkeys(row.template for row in self if all(name in row.inputs for name in names))
+        if len(templates) != 1:
+            raise ResourceError(
+                f"{'several templates' if templates else 'no template'} of {self.name} {'have' if templates else 'has'} "
+                f"the input{'s' if len(names) > 1 else ''} {listed(names)}",
+                fix=f"name one with --template: {', '.join(templates)}"
+                if templates
+                else "hera-utils results shows the inputs",
+            )
+        table = self.of_template(next(iter(templates))).task_table
+        constant = [c for c in table.by_role("input") if len(set(c.cells)) == 1 and c.name not in names]
+        return ResultTable(table.title, tuple(column for column in table.columns if column not in constant))
 
     # --- exports -----------------------------------------------------------------------------------------------------
 

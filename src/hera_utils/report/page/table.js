@@ -154,7 +154,7 @@ function dataTable(table) {
     const lines = [shownColumns.map((column) => quoted(column.name)).join(",")];
     for (const row of rows) lines.push(shownColumns.map((column) => quoted(String(column.values[row] ?? ""))).join(","));
     const address = URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
-    const link = make("a", { href: address, download: `${story.run}-${table.title}.csv` });
+    const link = make("a", { href: address, download: `${story.run}-${table.title.replaceAll(" ", "-")}.csv` });
     link.click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
   }
@@ -170,7 +170,7 @@ function dataTable(table) {
     make("button", { type: "button", click: asCsv }, "Save as CSV"), count);
   choose();
   new ResizeObserver(() => requestAnimationFrame(() => draw())).observe(scroll);
-  return make("div", {}, bar, scroll);
+  return make("div", {}, table.note ? make("p", { class: "note" }, `${table.note[0].toUpperCase()}${table.note.slice(1)}.`) : null, bar, scroll);
 }
 
 function showDetails(title, ...parts) {
