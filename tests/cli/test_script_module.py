@@ -82,7 +82,8 @@ def test_a_module_is_found_as_an_import_finds_it_and_not_imported(package):
         ("pkg", "no module pkg.__main__"),
         ("pkg/study.py", "no module"),
         ("..", "no module"),
-        ("math", "no Python source"),
+        ("math", "no Python source"),  # a file in some Pythons, built in in others
+        ("sys", "no Python source"),
     ],
 )
 def test_a_module_that_is_not_there(package, name, said):

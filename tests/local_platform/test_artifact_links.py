@@ -186,7 +186,9 @@ def test_a_folder_is_packed_as_it_is(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).write_bytes(b"y" * 512)
     os.mkfifo(folder / "pipe")
     with tarfile.open(fileobj=io.BytesIO(b"".join(sent_as_tar(folder, "name"))), mode="r:gz") as archive:
-        archive.extractall(tmp_path / "unpacked", filter="fully_trusted")
+        if hasattr(tarfile, "fully_trusted_filter"):  # since 3.11.4
+            archive.extraction_filter = tarfile.fully_trusted_filter
+        archive.extractall(tmp_path / "unpacked")
     found = tmp_path / "unpacked" / "name"
     assert sorted(os.listdir(found)) == sorted(os.listdir(folder))
     assert (found / "one").read_bytes() == (found / "below" / "same").read_bytes() == b"x" * 1000

@@ -38,8 +38,10 @@ def _spec(name: str) -> ModuleSpec | None:
     for word in name.split("."):
         if folders is None or not word:
             return None
-        # by the last word alone: a finder asks for the whole name's package among the imported ones
-        spec = next(filter(None, (finder.find_spec(word, folders) for finder in finders)), None)
+        # By the last word alone: a finder asks for the whole name's package among the imported ones. Who finds what is built in or frozen
+        # takes folders for those of a package, in which nothing of it is.
+        specs = (finder.find_spec(word, folders if finder is PathFinder else None) for finder in finders)
+        spec = next(filter(None, specs), None)
         folders = None if spec is None else spec.submodule_search_locations
         finders = (PathFinder,)
     return spec
