@@ -161,10 +161,12 @@ def _workflow(document: Json, run: WholeRun) -> Json:
     }
 
 
-def summaries(points: ResultTable) -> list[Summary]:
+def summaries(points: ResultTable) -> Sequence[Summary]:
     """Of repeated points: how their choices (methods) differ, else their means; [] if no point repeats another one."""
+    if differences := differences_of_choices(points):
+        return differences
     repeated = means_over_seeds(points)
-    return [*differences_of_choices(points)] or ([repeated] if repeated else [])
+    return [repeated] if repeated else []
 
 
 def _tables(results: Results) -> Iterator[tuple[ResultTable, str]]:
@@ -172,7 +174,7 @@ def _tables(results: Results) -> Iterator[tuple[ResultTable, str]]:
     if results.points:
         yield results.point_table.for_readers(), ""
     for summary in summaries(results.point_table):
-        yield summary.table().for_readers(), summary.sheet().title
+        yield summary.table().for_readers(), summary.title
     yield results.task_table, ""
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from hera_utils.errors import ResourceError
 from hera_utils.experiment.values import canonical, for_json
 from hera_utils.results.columns import Column, ResultTable, cell_text
-from hera_utils.results.means import TINY, Mean, Means, digits_of, groups_of, means, means_over_seeds
+from hera_utils.results.means import TINY, Mean, Means, averaged_outputs, digits_of, groups_of, means, seeds_of
 from hera_utils.results.student_distribution import half_width
 from hera_utils.results.summary import Summary
 from hera_utils.results.terminal_table import Sheet, number
@@ -91,6 +91,12 @@ class MeanDifferences(Summary):
     comparisons: int
     by_output: Mapping[str, tuple[MeanDifference | None, ...]]
 
+    @property
+    def title(self) -> str:
+        together = f", for {counted(self.comparisons, 'comparison')} together" if self.comparisons > 1 else ""
+        differences = f"differences to {self.axis}={self.reference}, with intervals of {CONFIDENCE:.0%}{together}"
+        return f"{self.means.title}; {differences}"
+
     def sheet(self, *, exact: bool = True) -> Sheet:
         """The table for people: each mean is followed by its difference to the reference."""
         plain = self.means.sheet(exact=exact)
@@ -105,11 +111,7 @@ class MeanDifferences(Summary):
                     "" if difference is None else self._cell(difference, plain.lines[row][first - 1]),
                 ]
         numeric = (*plain.numeric[:first], *[True] * (2 * len(self.by_output)))
-        together = f", for {counted(self.comparisons, 'comparison')} together" if self.comparisons > 1 else ""
-        title = (
-            f"{plain.title}; differences to {self.axis}={self.reference}, with intervals of {CONFIDENCE:.0%}{together}"
-        )
-        return Sheet(title, tuple(header), tuple(map(tuple, lines)), numeric)
+        return Sheet(self.title, tuple(header), tuple(map(tuple, lines)), numeric)
 
     def _cell(self, difference: MeanDifference, count: str) -> str:
         if difference.pairs is None:
@@ -187,15 +189,8 @@ def differences_of_means(
 
 def _with_settings_together(points: ResultTable, axis: str, over: Sequence[str]) -> ResultTable:
     """The table with the points of one setting next to each other, and the compared axis as the last input."""
-    compared = [column for column in points.by_role("input") if column.name == axis]
-    settings = [column for column in points.by_role("input") if column.name not in (axis, *over)]
-    if not compared or not settings:
-        return points
-    groups = groups_of(points, (axis, *over))
-    rows = [row for group in groups for row in group]
-    columns = [column for column in points.columns if column.name != axis or column.role != "input"]
-    after = columns.index(settings[-1]) + 1
-    columns[after:after] = compared
+    rows = [row for group in groups_of(points, (axis, *over)) for row in group]
+    columns = sorted(points.columns, key=lambda column: (column.role, column.name) == ("input", axis))
     return ResultTable(points.title, tuple(column.at_rows(rows) for column in columns))
 
 
@@ -203,14 +198,14 @@ def differences_of_choices(points: ResultTable) -> list[MeanDifferences]:
     """The comparisons that a report shows unasked: of each axis of 2 to MOST_CHOICES texts (methods, not sizes), if seeds repeat the
     points and an output is a number.
     """
-    repeated = means_over_seeds(points)
-    if repeated is None:
+    seeds = seeds_of(points)
+    if not seeds or not averaged_outputs(points):
         return []
-    choices = (column for column in repeated.inputs if column.kind == "text")
+    choices = (column for column in points.by_role("input") if column.kind == "text" and column.name not in seeds)
     return [
-        differences_of_means(points, column.name, repeated.over)
+        differences_of_means(points, column.name, seeds)
         for column in choices
-        if 1 < len({_cell_text(column, row) for row in range(len(column.cells))}) <= MOST_CHOICES
+        if 1 < len({_cell_text(column, row) for row in range(len(points))}) <= MOST_CHOICES
     ]
 
 

@@ -68,6 +68,10 @@ class Means(Summary):
     inputs: tuple[Column, ...]
     outputs: dict[str, tuple[Mean | None, ...]]
 
+    @property
+    def title(self) -> str:
+        return f"means over {' and '.join(self.over)}, with standard errors"
+
     def table(self) -> ResultTable:
         """The means for programs and for the page, with three columns per output."""
         columns = list(self.inputs)
@@ -109,7 +113,7 @@ class Means(Summary):
         numeric = (*(column.numeric for column in self.inputs), *[True] * (1 + len(self.outputs)))
         names = [column.name for column in self.inputs]
         header = (*names, "count" if "n" in names else "n", *self.outputs)
-        return Sheet(f"means over {' and '.join(self.over)}, with standard errors", header, lines, numeric)
+        return Sheet(self.title, header, lines, numeric)
 
 
 def seeds_of(points: ResultTable) -> tuple[str, ...]:
@@ -130,7 +134,7 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
                 f"the {points.title} have no axis `{name}`{did_you_mean(name, axes)}",
                 fix=f"the axes are: {', '.join(axes)}",
             )
-    outputs = _outputs(points)
+    outputs = averaged_outputs(points)
     if not outputs:
         raise ResourceError(
             f"no output of the {points.title} is a number: there is no mean", fix="leave out --mean-over"
@@ -146,10 +150,11 @@ def means(points: ResultTable, over: Sequence[str]) -> Means:
 def means_over_seeds(points: ResultTable) -> Means | None:
     """The means over the seeds; None if the points do not repeat each other, or have no numeric output."""
     seeds = seeds_of(points)
-    return means(points, seeds) if seeds and _outputs(points) else None
+    return means(points, seeds) if seeds and averaged_outputs(points) else None
 
 
-def _outputs(points: ResultTable) -> list[Column]:
+def averaged_outputs(points: ResultTable) -> list[Column]:
+    """The outputs that have a mean: numbers, and booleans, of which it is a share."""
     outputs = (column for column in points.by_role("output") if column.numeric or column.kind == "boolean")
     return [column for column in outputs if any(value is not None for value in column.values)]
 

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 class Summary(ABC):
     """One row for each group of points that repeat each other."""
 
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What the rows are, in words."""
+
     @abstractmethod
     def table(self) -> ResultTable:
         """The columns for programs, unrounded."""
